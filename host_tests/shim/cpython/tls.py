@@ -1,0 +1,78 @@
+"""MicroPython's `tls` module for CPython, over `ssl`: DER in memory instead of PEM files.
+
+It also gives asyncio's StreamReader the `readinto` and gc the `mem_free` of MicroPython.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import ssl
+import sys
+import tempfile
+
+from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
+
+
+class SSLContext:
+    """A context that takes DER, as MicroPython's does; the rest is ssl.SSLContext's."""
+
+    def __init__(self, protocol):
+        self._context = ssl.SSLContext(protocol)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+    @property
+    def verify_mode(self):
+        return self._context.verify_mode
+
+    @verify_mode.setter
+    def verify_mode(self, mode):
+        # ssl wants the name check off first; MicroPython switches it together with the mode.
+        self._context.check_hostname = mode != ssl.CERT_NONE
+        self._context.verify_mode = mode
+
+    def load_verify_locations(self, der):
+        self._context.load_verify_locations(cadata=der)
+
+    def load_cert_chain(self, certificate, key):
+        from cryptography.hazmat.primitives import serialization
+
+        private = serialization.load_der_private_key(key, None)
+        pem = private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        # ssl reads certificate and key from files only.
+        with _private_file(ssl.DER_cert_to_PEM_cert(certificate).encode() + pem) as path:
+            self._context.load_cert_chain(path)
+
+
+@contextlib.contextmanager
+def _private_file(content):
+    """Give the path of a file that holds content and that nobody else can read, for a moment."""
+    if sys.platform == "linux":
+        fd = os.memfd_create("key")  # never touches a disk
+        path = f"/proc/self/fd/{fd}"
+    else:
+        fd, path = tempfile.mkstemp()
+    try:
+        os.write(fd, content)
+        yield path
+    finally:
+        os.close(fd)
+        if sys.platform != "linux":
+            os.unlink(path)
+
+
+async def _readinto(self, view):
+    data = await self.read(len(view))
+    view[: len(data)] = data
+    return len(data)
+
+
+asyncio.StreamReader.readinto = _readinto
+gc.mem_free = lambda: 1 << 30

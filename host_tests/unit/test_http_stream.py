@@ -1,0 +1,207 @@
+import est_limits
+from checks import araises
+from est_errors import EstError, LimitError, NetworkError, ProtocolError
+from http_stream import ConnectionClosed, HttpConnection
+
+
+class Limits:
+    CHUNK_SIZE = 64
+    MAX_HEADERS = 5
+    MAX_BODY = 100
+    MAX_INTERIM = 2
+
+
+class Wire:
+    """A connection that answers with given bytes, at most `step` of them at a time."""
+
+    def __init__(self, answer, step=1000):
+        self.answer, self.step, self.sent = answer, step, b""
+
+    async def write(self, data):
+        self.sent += data
+
+    async def readinto(self, view):
+        count = min(len(view), self.step, len(self.answer))
+        view[:count] = self.answer[:count]
+        self.answer = self.answer[count:]
+        return count
+
+
+async def exchange(answer, step=1000, method="GET", limits=Limits):
+    connection = HttpConnection(Wire(answer, step), "h", limits)
+    response = await connection.request(method, "/")
+    return connection, response, await body(response)
+
+
+async def body(response):
+    out, view = b"", memoryview(bytearray(16))
+    while True:
+        count = await response.readinto(view)
+        if not count:
+            return out
+        out += bytes(view[:count])
+
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
+    b"5;name=value\r\nhello\r\n00A \r\n, the worl\r\n1\r\nd\r\n0\r\nTrailer: x\r\n\r\n"
+)
+
+
+async def test_a_request_is_one_write_with_its_length():
+    wire = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    connection = HttpConnection(wire, "est.example:8443", est_limits)
+    await connection.request("POST", "/a", (("Content-Type", "text/plain"),), b"xyz")
+    assert wire.sent == (
+        b"POST /a HTTP/1.1\r\nHost: est.example:8443\r\nContent-Type: text/plain\r\n"
+        b"Content-Length: 3\r\n\r\nxyz"
+    )
+
+
+async def test_a_header_value_cannot_smuggle_a_line():
+    connection = HttpConnection(Wire(b""), "h", Limits)
+    await araises(ProtocolError, connection.request("GET", "/", (("A", "b\r\nC: d"),)))
+
+
+async def test_a_body_of_known_length():
+    answer = b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH:  5 \r\nContent-Type: Text/Plain; a=b\r\n\r\nhello"
+    for step in (1, 2, 7, 1000):
+        connection, response, text = await exchange(answer, step)
+        assert text == b"hello" and response.status == 200
+        assert response.content_type == "text/plain"
+        assert connection.reusable and response.framed
+
+
+async def test_a_chunked_body_with_extensions_and_trailers():
+    for step in (1, 2, 3, 1000):
+        connection, _, text = await exchange(CHUNKED, step)
+        assert text == b"hello, the world" and connection.reusable
+
+
+async def test_two_responses_on_one_connection():
+    wire = Wire(CHUNKED + CHUNKED, 50)
+    connection = HttpConnection(wire, "h", Limits)
+    for _ in range(2):
+        assert await body(await connection.request("GET", "/")) == b"hello, the world"
+        assert connection.reusable
+
+
+async def test_a_body_that_ends_with_the_connection_is_marked():
+    connection, response, text = await exchange(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    assert text == b"hello" and not response.framed and not connection.reusable
+
+
+async def test_connections_that_are_not_kept():
+    for head in (
+        b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ):
+        connection, _, _ = await exchange(head)
+        assert not connection.reusable
+    connection, _, _ = await exchange(
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert connection.reusable
+
+
+async def test_a_connection_is_not_reusable_inside_a_body():
+    wire = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    connection = HttpConnection(wire, "h", Limits)
+    response = await connection.request("GET", "/")
+    assert not connection.reusable
+    await response.discard(100)
+    assert connection.reusable
+
+
+async def test_responses_without_a_body():
+    for status in (b"204 None", b"304 Same"):
+        answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 9\r\n\r\n"
+        assert (await exchange(answer))[2] == b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    assert (await exchange(head, method="HEAD"))[2] == b""
+
+
+async def test_interim_responses_are_skipped_and_bounded():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
+    final = b"HTTP/1.1 204 None\r\n\r\n"
+    _, response, _ = await exchange(interim + final, 1)
+    assert response.status == 204
+    await araises(LimitError, exchange(interim + interim + final))
+    await araises(ProtocolError, exchange(b"HTTP/1.1 101 Switching\r\n\r\n"))
+
+
+async def test_a_closed_connection_is_told_from_a_cut_one():
+    await araises(ConnectionClosed, exchange(b""))
+    for cut in (b"H", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"):
+        error = await araises(ProtocolError, exchange(cut))
+        assert "ended" in str(error)
+
+
+async def test_every_cut_of_a_response_is_noticed():
+    for whole in (CHUNKED, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"):
+        for size in range(len(whole)):
+            await araises(EstError, exchange(whole[:size], 7))
+
+
+async def test_limits():
+    line = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70
+    await araises(LimitError, exchange(line + b"\r\n\r\n"))
+    await araises(LimitError, exchange(b"x" * 70))
+    await araises(LimitError, exchange(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 6 + b"\r\n"))
+    many = b"".join(b"1\r\nx\r\n" for _ in range(500))
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await araises(LimitError, exchange(chunked + many + b"0\r\n\r\n"))
+    await araises(LimitError, exchange(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 500))
+    trailers = b"0\r\n" + b"A: b\r\n" * 9 + b"\r\n"
+    await araises(LimitError, exchange(chunked + trailers))
+
+
+async def test_malformed_responses_are_refused():
+    for bad in (
+        b"<html></html>\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 2x0 OK\r\n\r\n",
+        b"HTTP/1.1 020 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n123456789\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
+    ):
+        await araises(ProtocolError, exchange(bad))
+        await araises(ProtocolError, exchange(bad, 1))
+
+
+async def test_an_equal_second_content_length_is_taken():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"
+    assert (await exchange(answer))[2] == b"x"
+
+
+async def test_bare_line_feeds_are_taken():
+    answer = b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi"
+    assert (await exchange(answer))[2] == b"hi"
+
+
+async def test_an_error_text_is_bounded_and_printable():
+    wire = Wire(b"HTTP/1.1 400 Bad\r\nContent-Length: 24\r\n\r\n\x1b[31mno\r\n  such\x00\xffsubject")
+    response = await HttpConnection(wire, "h", Limits).request("GET", "/")
+    assert await response.text(20) == "[31mno such sub"
+
+
+async def test_a_reset_before_the_answer_counts_as_closed():
+    class Reset(Wire):
+        async def readinto(self, view):
+            raise NetworkError("reset")
+
+    connection = HttpConnection(Reset(b""), "h", Limits)
+    await araises(ConnectionClosed, connection.request("GET", "/"))

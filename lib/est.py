@@ -1,0 +1,385 @@
+"""EST client (RFC 7030, RFC 8951): the operations, over one persistent TLS connection.
+
+    async with est.Client("est.example.com", anchors=[root_der]) as client:
+        certificates = await client.cacerts()
+        certificate = await client.simpleenroll(csr_der)
+
+Trust is explicit: DER anchors, or the SHA-256 fingerprint of the CA's root certificate, which is
+then fetched over a provisional connection that carries nothing else (RFC 7030 4.1.1). An issued
+certificate is given out only when it matches the request's key and chains to the CA.
+"""
+
+import asyncio
+from binascii import b2a_base64
+
+import est_limits
+import est_response
+import tls_stream
+import unix_time
+from base64_stream import encode_lines
+from est_errors import (  # noqa: F401 - users find the errors here
+    AuthError,
+    ConfigError,
+    DeadlineError,
+    DerError,
+    EstError,
+    KeyFault,
+    LimitError,
+    NetworkError,
+    ProtocolError,
+    RetryLater,
+    ServerError,
+    StorageError,
+    TrustError,
+)
+from http_stream import ConnectionClosed, HttpConnection
+from micropython import const
+
+_OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
+_REDIRECTS = (301, 302, 307, 308)
+_SKEW = const(3600)  # seconds that a device's clock may run behind the CA's
+
+
+class Client:
+    """One EST server, one label, one connection.
+
+    host: str, DNS name or IP address. port: int. label: str or None (RFC 7030 3.2.2).
+    anchors: DER certificates (bytes) that the server's TLS chain may end in; fingerprint: SHA-256
+    of the CA's root certificate in hex (str; colons allowed), instead of anchors.
+    user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key: DER
+    (bytes) of a client certificate and its SEC 1 or PKCS #8 private key.
+    limits: see est_limits. now: function that returns Unix seconds. log: function of one str.
+
+    After use: `anchors` are the DER certificates that TLS trusts, `ca_certificates` those of
+    /cacerts, `chain` the issued certificate's intermediates, `handshakes` a count.
+    """
+
+    def __init__(
+        self,
+        host,
+        port=443,
+        label=None,
+        anchors=(),
+        fingerprint=None,
+        user=None,
+        password=None,
+        certificate=None,
+        key=None,
+        limits=est_limits,
+        now=unix_time.now,
+        log=None,
+    ):
+        self._path = _base_path(label)
+        self._host = host
+        self._port = port
+        self._fingerprint = _fingerprint(fingerprint)
+        self._credential = None if user is None and password is None else (user, password)
+        self._authorization = None
+        self._certificate = certificate
+        self._key = key
+        self._limits = limits
+        self._now = now
+        self._log = log or _silent
+        self._http = None
+        self.anchors = list(anchors)
+        self.ca_certificates = []
+        self.chain = []
+        self.handshakes = 0
+        if (certificate is None) != (key is None):
+            raise ConfigError("a client certificate needs its key, and a key its certificate")
+        if not self.anchors and not self._fingerprint:
+            raise ConfigError("no trust: give anchors, or the SHA-256 fingerprint of the CA")
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, kind, error, traceback):
+        await self.close()
+
+    async def close(self):
+        """Close the connection; the client may be used again."""
+        if self._http:
+            http, self._http = self._http, None
+            await http.close()
+
+    async def cacerts(self):
+        """Fetch the CA certificates (RFC 7030 4.1); return them as a list of DER (bytes).
+
+        With a fingerprint and no anchors yet, the certificate that matches it becomes the anchor,
+        and what does not chain to it is left out. Raises TrustError and the errors of `est`.
+        """
+        if self.anchors:
+            found = await self._certificates("GET", "cacerts")
+            if not found:
+                raise ProtocolError("the server sent no CA certificate", "cacerts")
+            self.ca_certificates = found
+        else:
+            await self._bootstrap()
+        self._log("cacerts: %d certificates" % len(self.ca_certificates))
+        return self.ca_certificates
+
+    async def csrattrs(self):
+        """Fetch what the server wants in a request (RFC 7030 4.5).
+
+        Returns a pki.csrattrs.CsrAttributes, or None where the server asks for nothing.
+        """
+        await self._trusted()
+        message = await self._operation("GET", "csrattrs", nothing=(204, 404, 501))
+        if not message:
+            return None
+        from pki.csrattrs import CsrAttributes
+
+        try:
+            attributes = CsrAttributes(message)
+        except EstError as error:
+            raise _at("csrattrs", error)
+        return attributes if attributes.oids or attributes.attributes else None
+
+    async def simpleenroll(self, csr):
+        """Send a PKCS #10 request (DER bytes); return the issued certificate (DER bytes).
+
+        RFC 7030 4.2.1. Raises RetryLater where the server said "not yet" (202), AuthError,
+        ServerError, TrustError where the certificate does not chain to the CA, ProtocolError
+        where it is for another key.
+        """
+        return await self._enroll("simpleenroll", csr)
+
+    async def simplereenroll(self, csr):
+        """Renew or rekey (RFC 7030 4.2.2), authenticated with the certificate being renewed.
+
+        As simpleenroll; the request's subject and subjectAltName must equal the certificate's.
+        """
+        if self._certificate is None:
+            raise ConfigError("the current certificate and its key are needed", "simplereenroll")
+        return await self._enroll("simplereenroll", csr)
+
+    async def _enroll(self, operation, csr):
+        if not self.ca_certificates:
+            await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
+        found = await self._certificates("POST", operation, "application/pkcs10", encode_lines(csr))
+        try:
+            return await self._issued(found, csr)
+        except EstError as error:
+            raise _at(operation, error)
+
+    async def _issued(self, found, csr):
+        """Check the certificates of an enrolment response; return the one for the request's key."""
+        from pki import path, x509
+        from pki.csr import public_key
+
+        wanted = public_key(csr)
+        leaf = None
+        pool = []
+        for raw in found:
+            certificate = x509.Certificate(raw)
+            if leaf is None and certificate.public_key == wanted:
+                leaf = certificate
+            else:
+                pool.append(certificate)
+        if leaf is None:
+            raise ProtocolError("the server issued a certificate for another key")
+        if leaf.basic_constraints[0]:
+            raise ProtocolError("the server issued a CA certificate to this device")
+        authorities = [x509.Certificate(raw) for raw in self.ca_certificates]
+        above = await path.check(
+            leaf, pool + authorities, _roots(authorities), self._time_for(leaf)
+        )
+        self.chain = [bytes(certificate.raw) for certificate in above[:-1]]
+        return leaf.raw
+
+    def _time_for(self, certificate):
+        """Return the time of validation: ours, or the CA's where ours runs a little behind."""
+        now = self._now()
+        start = certificate.not_before
+        return start if now < start <= now + _SKEW else now
+
+    async def _trusted(self):
+        """Establish trust where only a fingerprint was given."""
+        if not self.anchors:
+            await self.cacerts()
+
+    async def _bootstrap(self):
+        """Fetch /cacerts over a provisional connection and pin it (RFC 7030 4.1.1, 4.1.3)."""
+        from est_bootstrap import pinned
+
+        self._log("cacerts: provisional connection, to compare the fingerprint")
+        try:
+            found = await self._certificates("GET", "cacerts")
+        finally:
+            await self.close()  # 4.1.1: nothing else is ever sent on it
+        try:
+            anchor, self.ca_certificates = await pinned(found, self._fingerprint, self._now())
+        except EstError as error:
+            raise _at("cacerts", error)
+        self.anchors = [anchor]
+
+    async def _certificates(self, method, operation, content_type=None, body=None):
+        """Perform an operation that answers with a certs-only message; return its certificates."""
+        message = await self._operation(method, operation, content_type, body)
+        from pki.cms import certificates
+
+        try:
+            return certificates(message, self._limits.MAX_CERTIFICATES)
+        except EstError as error:
+            raise _at(operation, error)
+
+    async def _operation(self, method, operation, content_type=None, body=None, nothing=()):
+        """Perform one operation; return the decoded body, or None for a status in `nothing`.
+
+        Whatever goes wrong closes the connection and names the operation.
+        """
+        try:
+            return await self._exchange(method, self._path + operation, content_type, body, nothing)
+        except EstError as error:
+            await self.close()
+            raise _at(operation, error)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def _exchange(self, method, path, content_type, body, nothing):
+        """Send a request until its final answer: authentication and redirects included."""
+        answered = False
+        redirects = self._limits.MAX_REDIRECTS
+        while True:
+            response = await self._request(method, path, content_type, body)
+            status = response.status
+            if status == 401 and not answered and self._answer(response):
+                answered = True
+            elif status in _REDIRECTS and redirects and self._same_origin(response):
+                redirects -= 1
+                path = self._same_origin(response)
+            elif status in nothing:
+                await self._within(response.discard(self._limits.CHUNK_SIZE))
+                return None
+            elif status in (200, 201):
+                return await self._within(est_response.body(response, self._limits))
+            else:
+                raise await self._within(
+                    est_response.error(response, self._limits, self._now(), answered)
+                )
+            await self._within(response.discard(self._limits.CHUNK_SIZE))
+
+    async def _request(self, method, path, content_type, body):
+        """Send one request over the kept connection, or a new one; return the Response."""
+        headers = [("Accept", "*/*")]
+        if content_type:
+            headers.append(("Content-Type", content_type))
+        if self._authorization and self.anchors:
+            headers.append(("Authorization", self._authorization))
+        kept = self._http is not None and self._http.reusable
+        for fresh in (False, True):
+            if fresh or not kept:
+                await self._connect()
+            try:
+                return await self._within(self._http.request(method, path, headers, body))
+            except ConnectionClosed:
+                # Servers close a kept connection without saying so (libest after a 401).
+                if fresh or not kept:
+                    raise
+
+    async def _connect(self):
+        """Open a new connection: verified, or provisional while there is no anchor."""
+        await self.close()
+        provisional = not self.anchors
+        stream = await tls_stream.connect(
+            self._host,
+            self._port,
+            self._limits,
+            self.anchors,
+            None if provisional else self._certificate,
+            None if provisional else self._key,
+            provisional,
+        )
+        host = "[" + self._host + "]" if ":" in self._host else self._host
+        if self._port != 443:
+            host += ":%d" % self._port
+        self._http = HttpConnection(stream, host, self._limits)
+        self.handshakes += 1
+
+    async def _within(self, step):
+        """Bound one whole step of an exchange, however slowly its bytes trickle."""
+        try:
+            return await asyncio.wait_for(step, self._limits.REQUEST_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise DeadlineError(
+                "the exchange took longer than %d s" % self._limits.REQUEST_TIMEOUT
+            )
+
+    def _answer(self, response):
+        """Answer a 401 challenge where that is possible; return whether it is.
+
+        Only a verified server gets an answer (RFC 7030 3.2.3), and its answer is kept for the
+        requests that follow, so that no other round trip is spent on a 401.
+        """
+        if not self.anchors or self._credential is None or self._authorization:
+            return False
+        challenge = response.headers.get("www-authenticate", "").lower()
+        if not (challenge.startswith("basic") or ", basic" in challenge):
+            return False
+        user, password = self._credential
+        pair = ((user or "") + ":" + (password or "")).encode()
+        self._authorization = "Basic " + b2a_base64(pair)[:-1].decode()
+        return True
+
+    def _same_origin(self, response):
+        """Return the path of a redirect within this origin (RFC 7030 3.2.1), else None."""
+        location = response.headers.get("location", "")
+        if location.startswith("/") and not location.startswith("//"):
+            return location
+        host = "[" + self._host + "]" if ":" in self._host else self._host
+        origins = ["https://%s:%d/" % (host, self._port)]
+        if self._port == 443:
+            origins.append("https://" + host + "/")
+        for origin in origins:
+            if location.lower().startswith(origin.lower()):
+                return location[len(origin) - 1 :]
+        return None
+
+
+def _base_path(label):
+    """Return "/.well-known/est/" with the label, which RFC 7030 3.2.2 restricts."""
+    if not label:
+        return "/.well-known/est/"
+    for c in label:
+        if not (c.isalpha() or c.isdigit() or c in "-._~%/!$&'()*+,;=:@") or ord(c) > 126:
+            raise ConfigError("label %r: %r may not stand in a URL path" % (label, c))
+    if label in _OPERATIONS:
+        raise ConfigError("label %r is the name of an operation" % label)
+    return "/.well-known/est/" + label.strip("/") + "/"
+
+
+def _fingerprint(text):
+    """Return the 32 octets of a SHA-256 fingerprint in hex, with or without colons."""
+    if not text:
+        return None
+    digits = text.replace(":", "").replace(" ", "").lower()
+    try:
+        if len(digits) != 64:
+            raise ValueError
+        return bytes([int(digits[i : i + 2], 16) for i in range(0, 64, 2)])
+    except ValueError:
+        raise ConfigError("the fingerprint is not a SHA-256 in hex (64 digits)")
+
+
+def _roots(certificates):
+    """Return the self-issued ones, or else those whose issuer is not among them.
+
+    Servers send /cacerts with the root or without it.
+    """
+    roots = [certificate for certificate in certificates if certificate.self_issued]
+    if roots:
+        return roots
+    subjects = [certificate.subject for certificate in certificates]
+    return [certificate for certificate in certificates if certificate.issuer not in subjects]
+
+
+def _at(operation, error):
+    """Name the operation in an error that does not name its step yet; return it."""
+    if error.step is None:
+        error.step = operation
+    return error
+
+
+def _silent(text):
+    """The default log."""

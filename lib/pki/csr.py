@@ -1,0 +1,103 @@
+"""PKCS #10 certification requests (RFC 2986), as RFC 7030 4.2.1 sends them."""
+
+import hashlib
+
+from est_errors import ConfigError
+from pki import der, name, oid, x509
+
+_EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"  # RFC 2985 5.4.2
+
+_KEY_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+_EXT_KEY_USAGES = {  # RFC 5280 4.2.1.12: id-kp and a last arc
+    "serverAuth": b"\x2b\x06\x01\x05\x05\x07\x03\x01",
+    "clientAuth": b"\x2b\x06\x01\x05\x05\x07\x03\x02",
+    "codeSigning": b"\x2b\x06\x01\x05\x05\x07\x03\x03",
+    "emailProtection": b"\x2b\x06\x01\x05\x05\x07\x03\x04",
+    "timeStamping": b"\x2b\x06\x01\x05\x05\x07\x03\x08",
+    "OCSPSigning": b"\x2b\x06\x01\x05\x05\x07\x03\x09",
+}
+
+
+async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes=None):
+    """Return the DER (bytes) of a request for `subject`, signed by `key`.
+
+    key: a key as in pki.keys. subject: text such as "O=Acme,CN=pump 7", or a DER Name (bytes).
+    san: texts as in name.general_names, or the DER of GeneralNames. key_usage, ext_key_usage:
+    their names in RFC 5280, or dotted OIDs for the latter. attributes: the server's
+    csrattrs.CsrAttributes; extensions that it gives are added where the arguments do not name
+    them. Raises ConfigError for arguments that make no request.
+    """
+    if isinstance(subject, str):
+        subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
+    extensions = _extensions(subject, san, key_usage, ext_key_usage)
+    if attributes:
+        known = [kind for kind, _ in extensions]
+        for kind, extension in attributes.extensions():
+            if kind not in known:
+                known.append(kind)
+                extensions.append((kind, extension))
+    information = der.tlv(
+        der.SEQUENCE,
+        der.integer(0),
+        subject,
+        await key.public_key(),
+        der.tlv(der.CONSTRUCTED_CONTEXT, _extension_request(extensions)),
+    )
+    signature = await key.sign(hashlib.sha256(information).digest())
+    return der.tlv(der.SEQUENCE, information, key.signature_algorithm, der.bit_string(signature))
+
+
+def public_key(request):
+    """Return the SubjectPublicKeyInfo DER (memoryview) of a request's DER."""
+    information = der.sequence(request).enter()
+    information.integer()
+    information.element(der.SEQUENCE)  # subject
+    return information.element(der.SEQUENCE)
+
+
+def _extensions(subject, san, key_usage, ext_key_usage):
+    """Return a list of (OID contents, DER Extension)."""
+    extensions = []
+    if san:
+        names = san if isinstance(san, (bytes, memoryview)) else name.general_names(san)
+        # RFC 5280 4.2.1.6: critical where it is the only name.
+        extensions.append(_extension(x509.SUBJECT_ALT_NAME, len(subject) == 2, names))
+    elif len(subject) == 2:
+        raise ConfigError("a request needs a subject or a subjectAltName")
+    if key_usage:
+        bits = 0
+        for usage in key_usage:
+            if usage not in _KEY_USAGES:
+                raise ConfigError("keyUsage %r: known are %s" % (usage, " ".join(_KEY_USAGES)))
+            bits |= 1 << _KEY_USAGES.index(usage)
+        extensions.append(_extension(x509.KEY_USAGE, True, der.named_bits(bits)))
+    if ext_key_usage:
+        usages = [der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage]
+        extensions.append(
+            _extension(x509.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages))
+        )
+    return extensions
+
+
+def _extension(kind, critical, value):
+    flag = b"\x01\x01\xff" if critical else b""
+    extension = der.tlv(der.SEQUENCE, der.oid(kind), flag, der.tlv(der.OCTET_STRING, value))
+    return kind, extension
+
+
+def _extension_request(extensions):
+    """Return the DER of the extensionRequest attribute, or nothing where there is none."""
+    if not extensions:
+        return b""
+    wanted = der.tlv(der.SEQUENCE, *[extension for _, extension in extensions])
+    return der.tlv(der.SEQUENCE, der.oid(_EXTENSION_REQUEST), der.tlv(der.SET, wanted))

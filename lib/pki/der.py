@@ -1,0 +1,282 @@
+"""DER (X.690) in place: a strict reader over one buffer, and a writer.
+
+The reader copies nothing: it walks offsets in the caller's buffer and hands out memoryviews. Only
+definite, minimal lengths and one-byte tags pass; nesting is bounded; nothing recurses over input.
+With `ber=True` it also takes the indefinite lengths that some servers use in the CMS wrapper
+(RFC 5652 allows BER there); values and lengths stay bounded by the buffer.
+
+The writer makes small objects bottom-up: `tlv(SEQUENCE, a, b)` is the DER of a SEQUENCE of a, b.
+"""
+
+from est_errors import DerError
+from micropython import const
+
+BOOLEAN = const(0x01)
+INTEGER = const(0x02)
+BIT_STRING = const(0x03)
+OCTET_STRING = const(0x04)
+NULL = const(0x05)
+OID = const(0x06)
+UTF8_STRING = const(0x0C)
+PRINTABLE_STRING = const(0x13)
+T61_STRING = const(0x14)
+IA5_STRING = const(0x16)
+UTC_TIME = const(0x17)
+GENERALIZED_TIME = const(0x18)
+UNIVERSAL_STRING = const(0x1C)
+BMP_STRING = const(0x1E)
+SEQUENCE = const(0x30)
+SET = const(0x31)
+
+# Context-specific tags: primitive [n] is 0x80 + n, constructed [n] is 0xA0 + n.
+CONTEXT = const(0x80)
+CONSTRUCTED_CONTEXT = const(0xA0)
+
+# Deeper than any certificate, request or CMS message of RFC 7030; a guard against stack abuse.
+_MAX_DEPTH = const(20)
+_CONSTRUCTED = const(0x20)
+_INDEFINITE = const(-1)
+
+
+class Reader:
+    """Walks the TLVs of one DER value from left to right.
+
+    buf: bytes, bytearray or memoryview; start, end: the span to read (offsets in bytes).
+    `raw` is the memoryview of the whole TLV that this reader was entered from.
+    Every method raises DerError where the bytes are not what it reads.
+    """
+
+    __slots__ = ("_buf", "_ber", "_depth", "end", "pos", "raw")
+
+    def __init__(self, buf, start=0, end=None, ber=False, depth=0):
+        self._buf = buf if isinstance(buf, memoryview) else memoryview(buf)
+        self._ber = ber
+        self._depth = depth
+        self.pos = start
+        self.end = len(self._buf) if end is None else end
+        self.raw = self._buf[start : self.end]
+
+    def more(self):
+        """Return True while elements are left."""
+        return self.pos < self.end
+
+    def peek(self):
+        """Return the tag of the next element, or None at the end."""
+        return self._buf[self.pos] if self.pos < self.end else None
+
+    def finish(self):
+        """Check that nothing is left over."""
+        if self.pos != self.end:
+            raise DerError("DER: %d bytes follow the end of a value" % (self.end - self.pos))
+
+    def element(self, tag=None):
+        """Read the next element whole and return its TLV as a memoryview."""
+        start = self.pos
+        self.pos = self._span(tag)[2]
+        return self._buf[start : self.pos]
+
+    def take(self, tag):
+        """Read a primitive element and return its contents as a memoryview."""
+        body, end, self.pos = self._span(tag)
+        return self._buf[body:end]
+
+    def enter(self, tag=SEQUENCE):
+        """Read a constructed element and return a Reader over its contents."""
+        if self._depth >= _MAX_DEPTH:
+            raise DerError("DER: nested deeper than %d levels" % _MAX_DEPTH)
+        start = self.pos
+        body, end, self.pos = self._span(tag)
+        inner = Reader(self._buf, body, end, self._ber, self._depth + 1)
+        inner.raw = self._buf[start : self.pos]
+        return inner
+
+    def integer(self):
+        """Read an INTEGER and return it as int (two's complement, any size)."""
+        body = self.integer_bytes()
+        value = int.from_bytes(bytes(body), "big")
+        return value - (1 << (8 * len(body))) if body[0] & 0x80 else value
+
+    def integer_bytes(self, tag=INTEGER):
+        """Read an INTEGER and return its minimal contents as a memoryview."""
+        body = self.take(tag)
+        if not len(body):
+            raise DerError("DER: empty INTEGER")
+        if len(body) > 1 and ((body[0] == 0 and body[1] < 128) or (body[0] == 255 and body[1] > 127)):
+            raise DerError("DER: INTEGER is not minimal")
+        return body
+
+    def boolean(self):
+        """Read a BOOLEAN and return it as bool."""
+        body = self.take(BOOLEAN)
+        if len(body) != 1 or body[0] not in (0, 255):
+            raise DerError("DER: bad BOOLEAN")
+        return body[0] == 255
+
+    def oid(self):
+        """Read an OBJECT IDENTIFIER and return its contents as bytes (compare with pki.oid)."""
+        body = bytes(self.take(OID))
+        # Each arc ends in an octet below 0x80 and does not begin with 0x80 (X.690 8.19.2).
+        fresh = True
+        for octet in body:
+            if fresh and octet == 0x80:
+                raise DerError("DER: OBJECT IDENTIFIER is not minimal")
+            fresh = octet < 0x80
+        if not body or not fresh:
+            raise DerError("DER: truncated OBJECT IDENTIFIER")
+        return body
+
+    def bit_string(self):
+        """Read a BIT STRING of whole octets and return them as a memoryview."""
+        body = self.take(BIT_STRING)
+        if not len(body) or body[0] != 0:
+            raise DerError("DER: BIT STRING is not a whole number of octets")
+        return body[1:]
+
+    def named_bits(self):
+        """Read a BIT STRING of named bits; return an int in which bit n is named bit n."""
+        body = self.take(BIT_STRING)
+        if not len(body) or body[0] > 7 or (len(body) == 1 and body[0]) or len(body) > 5:
+            raise DerError("DER: bad BIT STRING")
+        if len(body) > 1 and body[-1] & ((1 << body[0]) - 1):
+            raise DerError("DER: unused bits of a BIT STRING are set")
+        value = 0
+        for i in range((len(body) - 1) * 8):
+            if body[1 + i // 8] & (0x80 >> (i % 8)):
+                value |= 1 << i
+        return value
+
+    def _span(self, tag):
+        """Return (start of contents, end of contents, start of the next element)."""
+        buf, pos, limit = self._buf, self.pos, self.end
+        if pos >= limit:
+            raise DerError("DER: a value is missing")
+        found = buf[pos]
+        if tag is not None and found != tag:
+            raise DerError("DER: tag 0x%02x where 0x%02x belongs" % (found, tag))
+        body, length = self._length(pos)
+        if length == _INDEFINITE:
+            return self._indefinite(body)
+        if length > limit - body:
+            raise DerError("DER: a value is longer than what holds it")
+        return body, body + length, body + length
+
+    def _length(self, pos):
+        """Read tag and length at pos; return (start of contents, length or _INDEFINITE)."""
+        buf, limit = self._buf, self.end
+        tag = buf[pos]
+        if tag & 0x1F == 0x1F:
+            raise DerError("DER: tags of more than one octet are not used here")
+        pos += 1
+        if pos >= limit:
+            raise DerError("DER: truncated")
+        length = buf[pos]
+        pos += 1
+        if length < 0x80:
+            return pos, length
+        if length == 0x80:
+            if not self._ber or not tag & _CONSTRUCTED:
+                raise DerError("DER: indefinite length")
+            return pos, _INDEFINITE
+        count = length - 0x80
+        if count > 3 or pos + count > limit:
+            raise DerError("DER: bad length")
+        length = 0
+        for i in range(count):
+            length = length << 8 | buf[pos + i]
+        # X.690 10.1: the fewest octets; BER lets an encoder write more.
+        if not self._ber and (length < 0x80 or length >> (8 * (count - 1)) == 0):
+            raise DerError("DER: length is not minimal")
+        return pos + count, length
+
+    def _indefinite(self, body):
+        """Find the end-of-contents octets that close the element whose contents start at body."""
+        pos, open_elements = body, 1
+        while pos < self.end:
+            if self._buf[pos] == 0:
+                if pos + 1 >= self.end or self._buf[pos + 1]:
+                    break
+                open_elements -= 1
+                if not open_elements:
+                    return body, pos, pos + 2
+                pos += 2
+                continue
+            pos, length = self._length(pos)
+            if length == _INDEFINITE:
+                open_elements += 1
+                if open_elements > _MAX_DEPTH:
+                    raise DerError("DER: nested deeper than %d levels" % _MAX_DEPTH)
+            else:
+                pos += length
+        raise DerError("DER: an indefinite length is never closed")
+
+
+def sequence(buf, ber=False):
+    """Return a Reader inside the one SEQUENCE that is all of buf."""
+    outer = Reader(buf, ber=ber)
+    inner = outer.enter(SEQUENCE)
+    outer.finish()
+    return inner
+
+
+def tlv(tag, *parts):
+    """Return the DER (bytes) of an element with this tag whose contents are the joined parts."""
+    size = 0
+    for part in parts:
+        size += len(part)
+    if size < 0x80:
+        head = bytes((tag, size))
+    elif size < 0x100:
+        head = bytes((tag, 0x81, size))
+    elif size < 0x10000:
+        head = bytes((tag, 0x82, size >> 8, size & 0xFF))
+    else:
+        head = bytes((tag, 0x83, size >> 16, size >> 8 & 0xFF, size & 0xFF))
+    out = bytearray(len(head) + size)
+    out[: len(head)] = head
+    pos = len(head)
+    for part in parts:
+        out[pos : pos + len(part)] = part
+        pos += len(part)
+    return bytes(out)
+
+
+def integer(value):
+    """Return the DER of an INTEGER: a non-negative int, or its big-endian octets (bytes)."""
+    if isinstance(value, int):
+        size = 1
+        while value >> (8 * size):
+            size += 1
+        value = value.to_bytes(size, "big")
+    start = 0
+    while start < len(value) - 1 and not value[start]:
+        start += 1
+    return tlv(INTEGER, b"\0" if value[start] & 0x80 else b"", value[start:])
+
+
+def oid(contents):
+    """Return the DER of an OBJECT IDENTIFIER whose contents octets are given."""
+    return tlv(OID, contents)
+
+
+def bit_string(octets):
+    """Return the DER of a BIT STRING of whole octets."""
+    return tlv(BIT_STRING, b"\0", octets)
+
+
+def named_bits(value):
+    """Return the DER of a BIT STRING of named bits: bit n of the int is named bit n."""
+    out = bytearray(1)
+    bit = 0
+    while value >> bit:
+        if not bit % 8:
+            out.append(0)
+        if value >> bit & 1:
+            out[-1] |= 0x80 >> (bit % 8)
+        bit += 1
+    out[0] = -bit % 8
+    return tlv(BIT_STRING, out)
+
+
+def set_of(elements):
+    """Return the DER of a SET OF: the elements (bytes each) in ascending order (X.690 11.6)."""
+    return tlv(SET, *sorted(elements))

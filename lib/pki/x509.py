@@ -1,0 +1,159 @@
+"""X.509 certificates (RFC 5280) read in place and lazily: only what is asked for is parsed."""
+
+import unix_time
+from est_errors import DerError
+from pki import der
+
+# Extensions (RFC 5280 4.2) and extended key usages that the library looks at.
+BASIC_CONSTRAINTS = b"\x55\x1d\x13"
+KEY_USAGE = b"\x55\x1d\x0f"
+SUBJECT_ALT_NAME = b"\x55\x1d\x11"
+EXT_KEY_USAGE = b"\x55\x1d\x25"
+
+# Named bits of keyUsage (RFC 5280 4.2.1.3).
+DIGITAL_SIGNATURE = 0
+KEY_CERT_SIGN = 5
+
+
+class Certificate:
+    """One certificate.
+
+    raw: its DER (bytes-like). Properties give memoryviews into it, ints, or Readers; each raises
+    DerError where the certificate is not DER.
+    """
+
+    def __init__(self, raw):
+        self.raw = raw
+        outer = der.sequence(raw)
+        tbs = outer.enter()
+        self.tbs = tbs.raw
+        self.signature_algorithm = outer.element(der.SEQUENCE)
+        self.signature = outer.bit_string()
+        outer.finish()
+        self.version = 1
+        if tbs.peek() == der.CONSTRUCTED_CONTEXT:
+            self.version = tbs.enter(der.CONSTRUCTED_CONTEXT).integer() + 1
+            if not 2 <= self.version <= 3:  # 1 is the default, which DER leaves out
+                raise DerError("DER: a certificate of version %d" % self.version)
+        self.serial = tbs.integer_bytes()
+        # RFC 5280 4.1.1.2: the same algorithm inside and outside of what is signed.
+        if tbs.element(der.SEQUENCE) != self.signature_algorithm:
+            raise DerError("DER: a certificate names two different signature algorithms")
+        self.issuer = tbs.element(der.SEQUENCE)
+        self._validity = tbs.element(der.SEQUENCE)
+        self.subject = tbs.element(der.SEQUENCE)
+        self.public_key = tbs.element(der.SEQUENCE)  # SubjectPublicKeyInfo
+        self._rest = tbs
+        self._rest_at = tbs.pos
+
+    @property
+    def not_before(self):
+        """Start of validity, Unix seconds (int)."""
+        return _time(der.sequence(self._validity))
+
+    @property
+    def not_after(self):
+        """End of validity, Unix seconds (int)."""
+        reader = der.sequence(self._validity)
+        reader.element()
+        seconds = _time(reader)
+        reader.finish()
+        return seconds
+
+    @property
+    def serial_hex(self):
+        """The serial number in lower-case hex (str)."""
+        return "".join(["%02x" % octet for octet in self.serial])
+
+    @property
+    def self_issued(self):
+        """True where subject and issuer are the same."""
+        return self.subject == self.issuer
+
+    def extensions(self):
+        """Yield (OID contents as bytes, critical as bool, value octets as memoryview)."""
+        rest = self._rest
+        rest.pos = self._rest_at
+        for tag in (0x81, 0x82):  # issuerUniqueID, subjectUniqueID: obsolete, passed over
+            if rest.peek() == tag:
+                rest.element()
+        if not rest.more():
+            return
+        wrapper = rest.enter(0xA3)
+        rest.finish()
+        if self.version != 3:
+            raise DerError("DER: extensions in a certificate of version %d" % self.version)
+        extensions = wrapper.enter()
+        wrapper.finish()
+        while extensions.more():
+            extension = extensions.enter()
+            kind = extension.oid()
+            critical = extension.peek() == der.BOOLEAN and extension.boolean()
+            value = extension.take(der.OCTET_STRING)
+            extension.finish()
+            yield kind, critical, value
+
+    def extension(self, kind):
+        """Return the value octets (memoryview) of the extension with this OID, or None."""
+        found = None
+        for oid, _, value in self.extensions():
+            if oid == kind:
+                if found is not None:
+                    raise DerError("DER: the same extension twice in a certificate")
+                found = value
+        return found
+
+    @property
+    def basic_constraints(self):
+        """(is a CA, path length or None) of basicConstraints (RFC 5280 4.2.1.9)."""
+        value = self.extension(BASIC_CONSTRAINTS)
+        if value is None:
+            return False, None
+        reader = der.sequence(value)
+        ca = reader.peek() == der.BOOLEAN and reader.boolean()
+        length = reader.integer() if reader.more() else None
+        reader.finish()
+        if length is not None and length < 0:
+            raise DerError("DER: a negative path length")
+        return ca, length
+
+    @property
+    def key_usage(self):
+        """keyUsage as an int in which bit n is named bit n, or None where there is none."""
+        value = self.extension(KEY_USAGE)
+        if value is None:
+            return None
+        reader = der.Reader(value)
+        bits = reader.named_bits()
+        reader.finish()
+        return bits
+
+
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _time(reader):
+    """Read UTCTime or GeneralizedTime (RFC 5280 4.1.2.5) and return Unix seconds."""
+    tag = reader.peek()
+    text = bytes(reader.take(tag))
+    if tag == der.UTC_TIME and len(text) == 13:
+        year = 2000 if text < b"50" else 1900
+        digits = text[:12]
+    elif tag == der.GENERALIZED_TIME and len(text) == 15:
+        year = 0
+        digits = text[:14]
+    else:
+        raise DerError("DER: bad time")
+    if text[-1] != 0x5A or not digits.isdigit():
+        raise DerError("DER: bad time")
+    split = len(digits) - 10
+    year += int(digits[:split])
+    month, day, hour, minute, second = [
+        int(digits[i : i + 2]) for i in range(split, len(digits), 2)
+    ]
+    if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+        raise DerError("DER: bad time")
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not 1 <= day <= (29 if month == 2 and leap else _DAYS[month - 1]):
+        raise DerError("DER: bad time")
+    return unix_time.from_date(year, month, day, hour, minute, second)

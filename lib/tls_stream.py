@@ -1,0 +1,204 @@
+"""Opens a TLS connection: the one file that touches `tls` and sockets (RFC 7030 3.3).
+
+A connection is verified, always: chain, validity and host name, by the firmware's TLS stack. The
+one exception is `provisional=True` (RFC 7030 4.1.1): nothing is verified then, and it refuses a
+client certificate; only `est` asks for it, to fetch /cacerts whose fingerprint it then compares.
+Every step has a deadline. TLS errors come out as sentences.
+"""
+
+import asyncio
+import gc
+
+import tls
+import unix_time
+from est_errors import DeadlineError, KeyFault, NetworkError, TrustError
+from micropython import const
+
+_IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
+_TCP_NODELAY = const(1)
+_TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for want of memory
+# Of mbedTLS (MBEDTLS_ERR_SSL_...): the peer sent a fatal alert; bad certificate (extended key usage).
+_FATAL_ALERT = const(-0x7780)
+_BAD_CERTIFICATE = const(-0x7A00)
+
+
+class TlsRefused(NetworkError):
+    """The server broke off TLS with an alert: it wants another version or a client certificate."""
+
+
+async def connect(
+    host, port, limits, anchors=(), certificate=None, key=None, provisional=False, server_name=None
+):
+    """Open TCP and return a TlsStream; the handshake runs in its first write.
+
+    host: str, DNS name or IP address; port: int; limits: see est_limits. anchors: DER
+    certificates (bytes) that a server chain may end in. certificate, key: DER (bytes) of the
+    client certificate and its SEC 1 or PKCS #8 key, or None. server_name: the name to verify,
+    where it differs from host. Raises NetworkError, DeadlineError, KeyFault, TrustError.
+    """
+    gc.collect()  # the handshake needs large pieces of memory
+    context = _context(anchors, certificate, key, provisional)
+    wrapper = _NoDelay(context)
+    opening = asyncio.open_connection(
+        host, port, ssl=wrapper, server_hostname=server_name or host
+    )
+    try:
+        reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
+    except asyncio.TimeoutError:
+        wrapper.close()
+        raise DeadlineError(
+            "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
+        )
+    except (OSError, ValueError) as error:
+        wrapper.close()
+        raise _explain(error, host, port)
+    return TlsStream(reader, writer, host, port, limits)
+
+
+def _context(anchors, certificate, key, provisional):
+    """Return a tls.SSLContext that verifies the server, or a provisional one that cannot."""
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    if provisional:
+        if certificate or anchors:
+            raise TrustError("a provisional connection carries no certificate (RFC 7030 4.1.1)")
+        context.verify_mode = tls.CERT_NONE
+        return context
+    if not anchors:
+        raise TrustError("no trust anchors: give an anchors file or a fingerprint")
+    context.verify_mode = tls.CERT_REQUIRED
+    for anchor in anchors:
+        try:
+            context.load_verify_locations(anchor)  # one DER a call: of several only the first counts
+        except (ValueError, OSError):
+            raise TrustError("the TLS stack does not take a trust anchor: not a DER certificate?")
+    if certificate:
+        try:
+            context.load_cert_chain(certificate, key)
+        except (ValueError, OSError, TypeError):
+            raise KeyFault("the TLS stack does not take the client certificate and key")
+    return context
+
+
+def client_context(anchors, certificate, key):
+    """Return a verifying tls.SSLContext with the client certificate, for the application."""
+    return _context(anchors, certificate, key, False)
+
+
+class _NoDelay:
+    """Stands in for the context in asyncio.open_connection, to reach the raw socket.
+
+    Without TCP_NODELAY a handshake waits for delayed acknowledgements. CPython's asyncio sets the
+    option itself and never calls wrap_socket; it finds everything else in the context.
+    """
+
+    def __init__(self, context):
+        self._context = context
+        self._socket = None
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+    def wrap_socket(self, sock, **options):
+        self._socket = sock
+        try:
+            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+        except OSError:
+            pass  # a port without it is slower, not wrong
+        return self._context.wrap_socket(sock, **options)
+
+    def close(self):
+        """Close the raw socket of a connection that did not come about."""
+        if self._socket:
+            self._socket.close()
+
+
+class TlsStream:
+    """A TLS connection with a deadline on every step; made by connect()."""
+
+    def __init__(self, reader, writer, host, port, limits):
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+        self._port = port
+        self._limits = limits
+        self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
+
+    async def readinto(self, view):
+        """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""
+        # asyncio gives None where a TLS record carried no application data.
+        count = None
+        while count is None:
+            count = await self._bounded(self._reader.readinto(view))
+        return count
+
+    async def write(self, data):
+        """Send data (bytes), all of it."""
+        await self._bounded(self._send(data))
+        self._timeout = self._limits.IO_TIMEOUT
+
+    async def close(self):
+        """Close the connection; an error while closing changes nothing any more."""
+        self._writer.close()
+        try:
+            await asyncio.wait_for(self._writer.wait_closed(), 2)
+        except (asyncio.TimeoutError, OSError, ValueError):
+            pass
+
+    async def _send(self, data):
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def _bounded(self, step):
+        try:
+            return await asyncio.wait_for(step, self._timeout)
+        except asyncio.TimeoutError:
+            raise DeadlineError(
+                "%s:%d did not answer within %d s" % (self._host, self._port, self._timeout)
+            )
+        except (OSError, ValueError) as error:
+            raise _explain(error, self._host, self._port)
+
+
+def _explain(error, host, port):
+    """Return the error of our hierarchy, as a sentence, for one of the TLS stack or the socket."""
+    where = "%s:%d" % (host, port)
+    code = error.args[0] if error.args else 0
+    # CPython's certificate errors are OSErrors and ValueErrors at once; MicroPython's ValueErrors.
+    if isinstance(error, ValueError):
+        return TrustError(_verification(str(error).strip(), where))
+    if code == _BAD_CERTIFICATE:
+        return TrustError(
+            where + ": the certificate is not meant for a server (extended key usage)"
+        )
+    if code == _FATAL_ALERT:
+        return TlsRefused(
+            where + ": the server broke off TLS; it may want a client certificate, refuse the one "
+            "that was sent (or its key), or speak only TLS versions that this firmware lacks"
+        )
+    if code == 12 or code == -0x7F00:
+        return NetworkError(where + ": not enough memory for TLS" + _memory())
+    return NetworkError("%s: connection failed (%s)" % (where, error))
+
+
+def _verification(text, where):
+    """Return a sentence for the TLS stack's reason why a certificate was refused."""
+    lower = text.lower()
+    clock = "; this device's clock says " + unix_time.text(unix_time.now())
+    if "future" in lower or "not yet valid" in lower:
+        return where + ": the server's certificate is not valid yet" + clock + ": is it set?"
+    if "expired" in lower:
+        return where + ": the server's certificate has expired" + clock
+    if "does not match" in lower or "doesn't match" in lower or "mismatch" in lower:
+        return where + ": the server's certificate is for another host name"
+    if "trusted" in lower or "issuer" in lower or "self-signed" in lower or "self signed" in lower:
+        return (
+            where + ": the server's certificate does not lead to a trust anchor of this device"
+            + _memory()
+        )
+    return where + ": the server's certificate was refused: " + text
+
+
+def _memory():
+    """Return a hint where memory is so tight that it may be the true cause of a TLS failure."""
+    free = gc.mem_free()
+    return " (or memory ran out: %d bytes of heap are free)" % free if free < _TIGHT else ""
