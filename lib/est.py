@@ -156,7 +156,9 @@ class Client:
     async def _enroll(self, operation, csr):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
-        found = await self._certificates("POST", operation, "application/pkcs10", encode_lines(csr))
+        found = await self._certificates(
+            "POST", operation, "application/pkcs10", encode_lines(csr)
+        )
         try:
             return await self._issued(found, csr)
         except EstError as error:
@@ -229,7 +231,9 @@ class Client:
         Whatever goes wrong closes the connection and names the operation.
         """
         try:
-            return await self._exchange(method, self._path + operation, content_type, body, nothing)
+            return await self._exchange(
+                method, self._path + operation, content_type, body, nothing
+            )
         except EstError as error:
             await self.close()
             raise _at(operation, error)

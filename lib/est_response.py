@@ -60,9 +60,7 @@ async def error(response, limits, now, authenticated):
     if status == 403:
         return AuthError("the server forbids it (403)" + shown, 403, reason)
     if status == 404:
-        return ServerError(
-            "the server does not know this URL or label (404)" + shown, 404, reason
-        )
+        return ServerError("the server does not know this URL or label (404)" + shown, 404, reason)
     if 300 <= status < 400:
         where = response.headers.get("location", "nowhere")[:80]
         return ServerError(

@@ -172,7 +172,7 @@ class Response:
             return 0
         self._body_left -= count
         if self._body_left < 0:
-            raise LimitError("HTTP: the body is larger than this board's limit")
+            raise LimitError("HTTP: the body is larger than this board takes")
         if self._left != _UNTIL_CLOSE:
             self._left -= count
             if not self._left and not self._chunked:

@@ -39,9 +39,7 @@ async def connect(
     gc.collect()  # the handshake needs large pieces of memory
     context = _context(anchors, certificate, key, provisional)
     wrapper = _NoDelay(context)
-    opening = asyncio.open_connection(
-        host, port, ssl=wrapper, server_hostname=server_name or host
-    )
+    opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=server_name or host)
     try:
         reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
     except asyncio.TimeoutError:
@@ -68,7 +66,9 @@ def _context(anchors, certificate, key, provisional):
     context.verify_mode = tls.CERT_REQUIRED
     for anchor in anchors:
         try:
-            context.load_verify_locations(anchor)  # one DER a call: of several only the first counts
+            context.load_verify_locations(
+                anchor
+            )  # one DER a call: of several only the first counts
         except (ValueError, OSError):
             raise TrustError("the TLS stack does not take a trust anchor: not a DER certificate?")
     if certificate:
@@ -170,7 +170,8 @@ def _explain(error, host, port):
         return TrustError(
             where + ": the certificate is not meant for a server (extended key usage)"
         )
-    if code == _FATAL_ALERT:
+    # CPython gives a text where mbedTLS gives the number.
+    if code == _FATAL_ALERT or "alert" in str(error).lower():
         return TlsRefused(
             where + ": the server broke off TLS; it may want a client certificate, refuse the one "
             "that was sent (or its key), or speak only TLS versions that this firmware lacks"
@@ -192,7 +193,8 @@ def _verification(text, where):
         return where + ": the server's certificate is for another host name"
     if "trusted" in lower or "issuer" in lower or "self-signed" in lower or "self signed" in lower:
         return (
-            where + ": the server's certificate does not lead to a trust anchor of this device"
+            where
+            + ": the server's certificate does not lead to a trust anchor of this device"
             + _memory()
         )
     return where + ": the server's certificate was refused: " + text

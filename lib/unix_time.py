@@ -22,7 +22,13 @@ def from_date(year, month, day, hour=0, minute=0, second=0):
         year -= 1
         month += 12
     days = (
-        365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
+        365 * year
+        + year // 4
+        - year // 100
+        + year // 400
+        + (153 * month - 457) // 5
+        + day
+        - 719469
     )
     return (days * 24 + hour) * 3600 + minute * 60 + second
 

@@ -37,7 +37,12 @@ async def test_any_cut_of_the_stream_decodes_alike():
 
 
 async def test_white_space_may_stand_anywhere():
-    for text in (b"QU JD\r\nRE\tVG\n", b"\n\nQUJDREVG", b"Q\nU\nJ\nD\nR\nE\nV\nG", b"QUJDREVG\r\n\r\n"):
+    for text in (
+        b"QU JD\r\nRE\tVG\n",
+        b"\n\nQUJDREVG",
+        b"Q\nU\nJ\nD\nR\nE\nV\nG",
+        b"QUJDREVG\r\n\r\n",
+    ):
         for step in (1, 3, 100):
             assert await decode(text, step) == b"ABCDEF"
 

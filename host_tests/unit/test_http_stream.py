@@ -64,7 +64,9 @@ async def test_a_header_value_cannot_smuggle_a_line():
 
 
 async def test_a_body_of_known_length():
-    answer = b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH:  5 \r\nContent-Type: Text/Plain; a=b\r\n\r\nhello"
+    answer = (
+        b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH:  5 \r\nContent-Type: Text/Plain; a=b\r\n\r\nhello"
+    )
     for step in (1, 2, 7, 1000):
         connection, response, text = await exchange(answer, step)
         assert text == b"hello" and response.status == 200
@@ -193,7 +195,9 @@ async def test_bare_line_feeds_are_taken():
 
 
 async def test_an_error_text_is_bounded_and_printable():
-    wire = Wire(b"HTTP/1.1 400 Bad\r\nContent-Length: 24\r\n\r\n\x1b[31mno\r\n  such\x00\xffsubject")
+    wire = Wire(
+        b"HTTP/1.1 400 Bad\r\nContent-Length: 24\r\n\r\n\x1b[31mno\r\n  such\x00\xffsubject"
+    )
     response = await HttpConnection(wire, "h", Limits).request("GET", "/")
     assert await response.text(20) == "[31mno such sub"
 

@@ -62,14 +62,35 @@ def test_ip_addresses():
         ("1:2:3:4:5:6:7:8", b"\0\x01\0\x02\0\x03\0\x04\0\x05\0\x06\0\x07\0\x08"),
     ):
         assert name.ip_octets(text) == octets
-    for bad in ("", "1.2.3", "1.2.3.256", "1.2.3.x", "::1::", "1:2:3", "1:2:3:4:5:6:7:8:9", ":::", "12345::"):
+    for bad in (
+        "",
+        "1.2.3",
+        "1.2.3.256",
+        "1.2.3.x",
+        "::1::",
+        "1:2:3",
+        "1:2:3:4:5:6:7:8:9",
+        ":::",
+        "12345::",
+    ):
         assert name.ip_octets(bad) is None, bad
     assert name.ip_text(b"\xc0\x00\x02\x07") == "192.0.2.7"
     raises(DerError, name.ip_text, b"\0")
 
 
 def test_alternative_names_that_are_wrong_are_refused():
-    for bad in ("pump7", "dns:", "ip:1.2.3", "foo:x", "dns:a b", "dns:ä", "uri:x", "hwmodule:1.2", "hwmodule:1.2.3:0", "hwmodule:1.2.3:zz"):
+    for bad in (
+        "pump7",
+        "dns:",
+        "ip:1.2.3",
+        "foo:x",
+        "dns:a b",
+        "dns:ä",
+        "uri:x",
+        "hwmodule:1.2",
+        "hwmodule:1.2.3:0",
+        "hwmodule:1.2.3:zz",
+    ):
         raises(ConfigError, name.general_names, [bad])
 
 

@@ -82,10 +82,10 @@ def _extensions(subject, san, key_usage, ext_key_usage):
             bits |= 1 << _KEY_USAGES.index(usage)
         extensions.append(_extension(x509.KEY_USAGE, True, der.named_bits(bits)))
     if ext_key_usage:
-        usages = [der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage]
-        extensions.append(
-            _extension(x509.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages))
-        )
+        usages = [
+            der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage
+        ]
+        extensions.append(_extension(x509.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
     return extensions
 
 

@@ -101,7 +101,9 @@ class Reader:
         body = self.take(tag)
         if not len(body):
             raise DerError("DER: empty INTEGER")
-        if len(body) > 1 and ((body[0] == 0 and body[1] < 128) or (body[0] == 255 and body[1] > 127)):
+        if len(body) > 1 and (
+            (body[0] == 0 and body[1] < 128) or (body[0] == 255 and body[1] > 127)
+        ):
             raise DerError("DER: INTEGER is not minimal")
         return body
 

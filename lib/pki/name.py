@@ -159,7 +159,8 @@ def _general_name(entry):
     tag = _GENERAL_NAMES.get(kind)
     if tag is None or not value:
         raise ConfigError(
-            "subjectAltName %r: write dns:, ip:, uri:, email:, rid: or hwmodule: and a value" % entry
+            "subjectAltName %r: write dns:, ip:, uri:, email:, rid: or hwmodule: and a value"
+            % entry
         )
     if kind == "ip":
         octets = ip_octets(value)
@@ -183,9 +184,7 @@ def _hardware_module_name(value):
         octets = b""
     if not octets or len(serial) % 2:
         raise ConfigError("subjectAltName hwmodule: write hwmodule:<OID>:<serial in hex>")
-    module = der.tlv(
-        der.SEQUENCE, der.oid(oid.encode(kind)), der.tlv(der.OCTET_STRING, octets)
-    )
+    module = der.tlv(der.SEQUENCE, der.oid(oid.encode(kind)), der.tlv(der.OCTET_STRING, octets))
     return der.tlv(
         _OTHER_NAME, der.oid(_HARDWARE_MODULE_NAME), der.tlv(der.CONSTRUCTED_CONTEXT, module)
     )
@@ -237,7 +236,9 @@ def _type(label):
             return contents
     if label[0].isdigit():
         return oid.encode(label)
-    raise ConfigError("subject: unknown attribute %s; known are %s" % (label, " ".join(sorted(_TYPES))))
+    raise ConfigError(
+        "subject: unknown attribute %s; known are %s" % (label, " ".join(sorted(_TYPES)))
+    )
 
 
 def _label(kind):
@@ -256,7 +257,9 @@ def _string(reader):
         raise DerError("DER: a name's value is not a string")
     octets = bytes(reader.take(tag))
     if tag == der.BMP_STRING:
-        return "".join([chr(octets[i] << 8 | octets[i + 1]) for i in range(0, len(octets) & ~1, 2)])
+        return "".join(
+            [chr(octets[i] << 8 | octets[i + 1]) for i in range(0, len(octets) & ~1, 2)]
+        )
     if tag == der.T61_STRING:
         return "".join([chr(c) for c in octets])
     return _utf8(octets)

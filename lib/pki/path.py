@@ -13,12 +13,7 @@ _MAX_LENGTH = const(6)  # certificates above the leaf
 _MAX_SIGNATURES = const(16)  # verified for one path, wrong turnings included
 
 # Critical extensions that are processed here, or that do not restrict what this library does.
-_KNOWN = (
-    x509.BASIC_CONSTRAINTS,
-    x509.KEY_USAGE,
-    x509.SUBJECT_ALT_NAME,
-    x509.EXT_KEY_USAGE,
-)
+_KNOWN = (x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.SUBJECT_ALT_NAME, x509.EXT_KEY_USAGE)
 
 
 async def check(leaf, pool, anchors, now=None):

@@ -14,28 +14,24 @@ import tempfile
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
 
 
-class SSLContext:
-    """A context that takes DER, as MicroPython's does; the rest is ssl.SSLContext's."""
+class SSLContext(ssl.SSLContext):
+    """An ssl.SSLContext that takes DER, as MicroPython's does."""
 
     def __init__(self, protocol):
-        self._context = ssl.SSLContext(protocol)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-
-    def __getattr__(self, name):
-        return getattr(self._context, name)
+        self.minimum_version = ssl.TLSVersion.TLSv1_2
 
     @property
     def verify_mode(self):
-        return self._context.verify_mode
+        return super().verify_mode
 
     @verify_mode.setter
     def verify_mode(self, mode):
         # ssl wants the name check off first; MicroPython switches it together with the mode.
-        self._context.check_hostname = mode != ssl.CERT_NONE
-        self._context.verify_mode = mode
+        self.check_hostname = mode != ssl.CERT_NONE
+        super(SSLContext, SSLContext).verify_mode.__set__(self, mode)
 
     def load_verify_locations(self, der):
-        self._context.load_verify_locations(cadata=der)
+        super().load_verify_locations(cadata=der)
 
     def load_cert_chain(self, certificate, key):
         from cryptography.hazmat.primitives import serialization
@@ -48,7 +44,7 @@ class SSLContext:
         )
         # ssl reads certificate and key from files only.
         with _private_file(ssl.DER_cert_to_PEM_cert(certificate).encode() + pem) as path:
-            self._context.load_cert_chain(path)
+            super().load_cert_chain(path)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,41 @@
+"""What the board runs: radio up, clock, identity, and then your application.
+
+The application is a module `app` with `async def main(identity)`. The settings are in
+/device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
+"""
+
+import asyncio
+
+from devid import DeviceIdentity, clock, settings
+from est_errors import EstError
+
+failure = None  # the EstError that ended the boot, for whoever imports this module
+
+
+async def start():
+    """Bring the board up and hand over to the application."""
+    config = settings.load("device.json")
+    if config.wifi:
+        import wifi
+
+        print("wifi: joining", config.wifi["ssid"])
+        await wifi.connect(**config.wifi)
+    if config.ntp:
+        await clock.set_from_network(config.ntp)
+    identity = DeviceIdentity(config, log=print)
+    print("identity:", await identity.ensure())
+    try:
+        import app
+    except ImportError:
+        print("no app.py: nothing more to do")
+        return identity
+    await app.main(identity)
+    return identity
+
+
+try:
+    identity = asyncio.run(start())
+except EstError as error:
+    # Back to the REPL with one clear line; a power cycle tries again.
+    failure = error
+    print("failed:", error)

@@ -1,0 +1,69 @@
+"""EST operations in one interpreter, for the tests: `probe.py LIB SHIM... < JSON`.
+
+The JSON object has operations, csr, and the arguments of est.Client (bytes as hex). Prints
+one JSON object: {"results"} or {"error", "class", "step", "seconds"}; never a traceback for an
+EstError, always one for anything else.
+"""
+
+import json
+import sys
+import time
+from binascii import hexlify, unhexlify
+
+sys.path[:0] = sys.argv[1:]
+
+import asyncio  # noqa: E402
+
+import est  # noqa: E402
+import est_limits  # noqa: E402
+
+
+class Limits:
+    """The board's limits with the test's own on top."""
+
+
+def _limits(own):
+    for name in dir(est_limits):
+        if name[0] != "_":
+            setattr(Limits, name, getattr(est_limits, name))
+    for name, value in own.items():
+        setattr(Limits, name, value)
+    return Limits
+
+
+async def _perform(wish):
+    operations = wish.pop("operations")
+    csr = unhexlify(wish.pop("csr", ""))
+    wish["limits"] = _limits(wish.pop("limits", {}))
+    for name in ("certificate", "key"):
+        if name in wish:
+            wish[name] = unhexlify(wish[name])
+    wish["anchors"] = [unhexlify(anchor) for anchor in wish.pop("anchors", ())]
+    client = est.Client(**wish)
+    results = []
+    async with client:
+        for operation in operations:
+            method = getattr(client, operation)
+            result = await (method(csr) if operation.endswith("enroll") else method())
+            if operation == "cacerts":
+                result = [hexlify(der).decode() for der in result]
+            elif operation == "csrattrs":
+                result = result.as_text() if result else None
+            else:
+                result = hexlify(result).decode()
+            results.append(result)
+    return {"results": results, "handshakes": client.handshakes}
+
+
+def _main():
+    started = time.time()
+    try:
+        outcome = asyncio.run(_perform(json.loads(sys.stdin.read())))
+    except est.EstError as error:
+        outcome = {"error": str(error), "class": error.__class__.__name__, "step": error.step}
+        outcome["retry_after"] = getattr(error, "retry_after", None)
+    outcome["seconds"] = time.time() - started
+    print(json.dumps(outcome))
+
+
+_main()

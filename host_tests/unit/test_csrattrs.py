@@ -1,0 +1,58 @@
+from checks import raises, shared, vector
+from est_errors import DerError
+from pki import der, oid
+from pki.csrattrs import CsrAttributes
+
+MAC_ADDRESS = "1.3.6.1.1.1.1.22"
+
+
+def test_the_example_of_rfc_7030():
+    found = CsrAttributes(vector("rfc7030/csrattrs.der"))
+    assert found.oids or found.attributes
+    assert found.as_text()
+
+
+def test_the_example_of_rfc_8951():
+    found = CsrAttributes(vector("rfc8951/csrattrs-4.5.2.der"))
+    assert [oid.dotted(contents) for contents in found.oids] == [
+        "1.2.840.113549.1.9.7",
+        "1.2.840.10045.4.3.3",
+    ]
+    assert found.wants_challenge_password
+    kinds = [oid.dotted(kind) for kind, _ in found.attributes]
+    assert kinds == ["1.2.840.10045.2.1", "1.2.840.113549.1.9.14"]
+    # A bare OID inside extensionRequest must not break the parser, and gives no extension.
+    assert found.extensions() == []
+    assert "1.2.840.113549.1.9.14 = " + MAC_ADDRESS in found.as_text()
+
+
+def test_the_examples_of_rfc_9908():
+    for number in range(1, 7):
+        CsrAttributes(shared("rfc9908/csrattrs-5.%d.der" % number)).as_text()
+
+
+def test_extensions_that_the_server_gives():
+    usage = der.tlv(
+        der.SEQUENCE, der.oid(b"\x55\x1d\x0f"), der.tlv(der.OCTET_STRING, der.named_bits(1))
+    )
+    attribute = der.tlv(
+        der.SEQUENCE,
+        der.oid(oid.encode("1.2.840.113549.1.9.14")),
+        der.tlv(der.SET, der.tlv(der.SEQUENCE, usage)),
+    )
+    found = CsrAttributes(der.tlv(der.SEQUENCE, attribute))
+    assert found.extensions() == [(b"\x55\x1d\x0f", usage)]
+    assert not found.wants_challenge_password
+
+
+def test_nothing_asked_for():
+    found = CsrAttributes(b"\x30\x00")
+    assert found.oids == [] and found.attributes == []
+
+
+def test_broken_messages_are_refused():
+    whole = vector("rfc8951/csrattrs-4.5.2.der")
+    for size in range(len(whole)):
+        raises(DerError, CsrAttributes, whole[:size])
+    raises(DerError, CsrAttributes, b"\x30\x03\x02\x01\x05")
+    raises(DerError, CsrAttributes, whole + b"\0")

@@ -1,0 +1,163 @@
+"""The device's settings file, /device.json: read once, checked whole, explained when wrong.
+
+    {
+      "url": "https://est.example.com:8443/factory",
+      "trust": {"fingerprint": "SHA-256 of the CA's root certificate, hex"},
+      "credential": {"user": "device", "password": "one-time code"},
+      "subject": "O=Acme,CN=pump-{unique_id}",
+      "san": ["dns:pump-{unique_id}.example.com"]
+    }
+
+`trust` may name an anchors file instead: {"anchors": "/ca.pem"} (PEM or DER). `credential` may
+name files instead: {"certificate": "/idevid.der", "key": "/idevid.key"} (DER).
+"""
+
+import json
+from binascii import hexlify
+
+from est_errors import ConfigError, EstError
+
+# name: (accepted types, what to write)
+_SCHEMA = {
+    "url": (str, "https://HOST[:PORT][/LABEL]"),
+    "trust": (dict, '{"fingerprint": SHA-256 in hex} or {"anchors": FILE}'),
+    "credential": (dict, '{"user", "password"} or {"certificate", "key"}'),
+    "subject": (str, "a text such as CN=pump-{unique_id}"),
+    "san": (list, "a list of texts such as dns:pump-{unique_id}.example.com"),
+    "key_usage": (list, "a list of names of RFC 5280 such as digitalSignature"),
+    "ext_key_usage": (list, "a list of names of RFC 5280 such as clientAuth"),
+    "csrattrs": (bool, "false where the server need not be asked what it wants in a request"),
+    "storage": (str, "the folder that keeps the identity"),
+    "wifi": (dict, '{"ssid", "password"}'),
+    "ntp": ((str, bool), "the name of a time server, or false"),
+}
+_INNER = {
+    "trust": (("fingerprint",), ("anchors",)),
+    "credential": (("password", "user"), ("certificate", "key")),
+    "wifi": (("password", "ssid"), ("ssid",)),
+}
+
+
+class Settings:
+    """The settings, as attributes: host, port, label, fingerprint, anchors (list of DER), user,
+    password, certificate, key (DER), subject, san, key_usage, ext_key_usage, csrattrs, storage,
+    wifi (dict or None), ntp (str or None)."""
+
+    def __init__(self, values):
+        """values: the dict of the file. Raises ConfigError naming the setting and what to write."""
+        _check(values)
+        self.host, self.port, self.label = parse_url(values["url"])
+        trust = values["trust"]
+        self.fingerprint = trust.get("fingerprint")
+        self.anchors = _certificates(trust["anchors"]) if "anchors" in trust else []
+        credential = values.get("credential", {})
+        self.user = credential.get("user")
+        self.password = credential.get("password")
+        self.certificate = self.key = None
+        if "certificate" in credential:
+            self.certificate = _certificates(credential["certificate"])[0]
+            self.key = _read(credential["key"])
+        self.subject = _fill(values.get("subject", ""))
+        self.san = [_fill(entry) for entry in values.get("san", ())]
+        if not self.subject and not self.san:
+            raise ConfigError("settings: give a subject, or san")
+        self.key_usage = values.get("key_usage", ())
+        self.ext_key_usage = values.get("ext_key_usage", ())
+        self.csrattrs = values.get("csrattrs", True)
+        self.storage = values.get("storage", "identity")
+        self.wifi = values.get("wifi")
+        ntp = values.get("ntp", "pool.ntp.org")
+        self.ntp = "pool.ntp.org" if ntp is True else ntp or None
+
+    def __repr__(self):
+        return "<Settings of %s:%d>" % (self.host, self.port)  # never the credential
+
+
+def load(path):
+    """Return the Settings of a JSON file. Raises ConfigError."""
+    try:
+        values = json.loads(_read(path))
+    except ValueError:
+        raise ConfigError("settings: %s is not JSON" % path)
+    return Settings(values)
+
+
+def parse_url(url):
+    """Return (host, port, label or None) of https://HOST[:PORT][/LABEL]. Raises ConfigError."""
+    if not url.startswith("https://"):
+        raise ConfigError("settings: the URL must begin with https:// (RFC 7030 3.3)")
+    authority, _, label = url[8:].partition("/")
+    label = label.strip("/")
+    if label.startswith(".well-known/est"):
+        label = label[15:].strip("/")
+    host, port = authority, ""
+    if authority.startswith("["):
+        host, _, rest = authority[1:].partition("]")
+        port = rest[1:] if rest.startswith(":") else "" if not rest else "x"
+    elif ":" in authority:
+        host, _, port = authority.partition(":")
+    if not host or "@" in host or (port and not port.isdigit()) or int(port or 443) > 65535:
+        raise ConfigError("settings: the URL is not https://HOST[:PORT][/LABEL]")
+    return host, int(port or 443), label or None
+
+
+def _check(values):
+    if not isinstance(values, dict):
+        raise ConfigError("settings: one JSON object is needed")
+    for name, value in values.items():
+        if name not in _SCHEMA:
+            known = ", ".join(sorted(_SCHEMA))
+            raise ConfigError("settings: unknown name %s; known are %s" % (name, known))
+        kind, wanted = _SCHEMA[name]
+        if not isinstance(value, kind):
+            raise ConfigError("settings: %s is %s" % (name, wanted))
+        if kind is list:
+            for entry in value:
+                if not isinstance(entry, str):
+                    raise ConfigError("settings: %s is %s" % (name, wanted))
+        if kind is dict and not _complete(name, value):
+            raise ConfigError("settings: %s is %s" % (name, wanted))
+    for name in ("url", "trust"):
+        if name not in values:
+            raise ConfigError("settings: %s is missing; it is %s" % (name, _SCHEMA[name][1]))
+
+
+def _complete(name, value):
+    """Return whether an inner object has exactly one of the allowed sets of names, all texts."""
+    for inner in value.values():
+        if not isinstance(inner, str):
+            return False
+    return tuple(sorted(value)) in _INNER[name]
+
+
+def _fill(template):
+    """Replace {unique_id} and {mac} by this board's."""
+    if "{unique_id}" in template:
+        import machine
+
+        template = template.replace("{unique_id}", hexlify(machine.unique_id()).decode())
+    if "{mac}" in template:
+        import network
+
+        mac = network.WLAN(network.STA_IF).config("mac")
+        template = template.replace("{mac}", hexlify(mac).decode())
+    if "{" in template:
+        raise ConfigError("settings: %s: only {unique_id} and {mac} are known" % template)
+    return template
+
+
+def _certificates(path):
+    from pki import pem
+
+    try:
+        return pem.certificates(_read(path))
+    except EstError as error:
+        raise ConfigError("settings: %s: %s" % (path, error.message))
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        raise ConfigError("settings: the file %s cannot be read" % path)

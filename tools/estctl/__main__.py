@@ -1,0 +1,5 @@
+"""`python -m estctl`."""
+
+from estctl.app import main
+
+main()

@@ -1,0 +1,27 @@
+"""The command line `estctl`: one function a command, in the module that the name says."""
+
+import typer
+
+from estctl import device, enrollment
+from estctl.server.command import server
+
+app = typer.Typer(
+    help="EST (RFC 7030) from the host: a development server, a client, a simulated board.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+)
+for command in (
+    server,
+    enrollment.cacerts,
+    enrollment.csrattrs,
+    enrollment.enroll,
+    enrollment.reenroll,
+    device.device,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run estctl; exit statuses are those of estctl.output."""
+    app()

@@ -1,0 +1,235 @@
+"""The commands that speak EST from the host: cacerts, csrattrs, enroll, reenroll.
+
+They run lib/est.py itself; here files are read, waiting is bounded, and results are written.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import est
+import typer
+import unix_time
+from pki import csr as requests
+from pki import name, x509
+
+from estctl import files, options, output
+from estctl.host_key import HostKey
+
+T = TypeVar("T")
+
+
+def cacerts(
+    url: options.Url,
+    anchors: options.Anchors = None,
+    fingerprint: options.Fingerprint = None,
+    system_trust: options.SystemTrust = False,
+    out_ca: options.OutCa = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fetch the CA certificates (RFC 7030 4.1)."""
+
+    async def work() -> dict[str, Any]:
+        whom = options.trust(anchors, fingerprint, system_trust)
+        log = output.progress(as_json)
+        async with options.client(url, whom, options.Credential(), log) as client:
+            found = await client.cacerts()
+        if out_ca:
+            files.write_certificates(out_ca, found)
+        return {
+            "certificates": [_certificate(der) for der in found],
+            "file": str(out_ca) if out_ca else None,
+            "handshakes": client.handshakes,
+        }
+
+    _run(work(), as_json, "CA certificates")
+
+
+def csrattrs(
+    url: options.Url,
+    anchors: options.Anchors = None,
+    fingerprint: options.Fingerprint = None,
+    system_trust: options.SystemTrust = False,
+    user: options.User = None,
+    password_file: options.PasswordFile = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    p12: options.P12 = None,
+    p12_password_file: options.P12PasswordFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask what the server wants in a request (RFC 7030 4.5)."""
+
+    async def work() -> dict[str, Any]:
+        whom = options.trust(anchors, fingerprint, system_trust)
+        who = options.credential(user, password_file, cert, key, p12, p12_password_file)
+        async with options.client(url, whom, who, output.progress(as_json)) as client:
+            attributes = await client.csrattrs()
+        return {"attributes": attributes.as_text() if attributes else []}
+
+    _run(work(), as_json, "CSR attributes")
+
+
+def enroll(
+    url: options.Url,
+    anchors: options.Anchors = None,
+    fingerprint: options.Fingerprint = None,
+    system_trust: options.SystemTrust = False,
+    user: options.User = None,
+    password_file: options.PasswordFile = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    p12: options.P12 = None,
+    p12_password_file: options.P12PasswordFile = None,
+    new_key: Annotated[
+        bool,
+        typer.Option("--new-key", help="Make a P-256 key (the default without --key and --csr)."),
+    ] = False,
+    csr: Annotated[
+        Path | None, typer.Option("--csr", help="Send this PKCS #10 request, PEM or DER.")
+    ] = None,
+    subject: options.Subject = None,
+    san: options.San = None,
+    out_cert: options.OutCert = None,
+    out_key: options.OutKey = None,
+    out_ca: options.OutCa = None,
+    max_wait: options.MaxWait = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Enrol: get a certificate for a key (RFC 7030 4.2.1)."""
+
+    async def work() -> dict[str, Any]:
+        whom = options.trust(anchors, fingerprint, system_trust)
+        who = options.credential(user, password_file, cert, key, p12, p12_password_file)
+        own_key = None
+        if csr is None:
+            own_key = _enrolment_key(key, new_key, out_key)
+        elif new_key or subject or san or (key and not cert):
+            raise est.ConfigError("--csr is sent as it is: leave out --key, --subject and --san")
+        async with options.client(url, whom, who, output.progress(as_json)) as client:
+            await client.cacerts()
+            if csr is not None:
+                request = files.read_request(csr)
+            else:
+                attributes = await client.csrattrs()
+                names = san.split(",") if san else []
+                request = await requests.build(own_key, subject or "", names, (), (), attributes)
+            issued = await _patiently(lambda: client.simpleenroll(request), max_wait, as_json)
+        return await _written(client, issued, own_key, out_cert, out_key, out_ca)
+
+    _run(work(), as_json, "Enrolled")
+
+
+def reenroll(
+    url: options.Url,
+    anchors: options.Anchors = None,
+    fingerprint: options.Fingerprint = None,
+    system_trust: options.SystemTrust = False,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    p12: options.P12 = None,
+    p12_password_file: options.P12PasswordFile = None,
+    rekey: Annotated[
+        bool, typer.Option("--rekey", help="Make a new P-256 key; needs --out-key.")
+    ] = False,
+    out_cert: options.OutCert = None,
+    out_key: options.OutKey = None,
+    out_ca: options.OutCa = None,
+    max_wait: options.MaxWait = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Renew a certificate with its key, or with a new one (RFC 7030 4.2.2)."""
+
+    async def work() -> dict[str, Any]:
+        whom = options.trust(anchors, fingerprint, system_trust)
+        who = options.credential(None, None, cert, key, p12, p12_password_file)
+        if who.certificate is None or who.key is None:
+            raise est.ConfigError("give the certificate to renew: --cert and --key, or --p12")
+        if rekey and out_key is None:
+            raise est.ConfigError("--rekey needs --out-key, or the new key would be lost")
+        own_key = HostKey.generate() if rekey else HostKey.load(who.key)
+        old = x509.Certificate(who.certificate)
+        names = old.extension(x509.SUBJECT_ALT_NAME)
+        # RFC 7030 4.2.2: subject and subjectAltName identical to the current certificate's.
+        request = await requests.build(own_key, bytes(old.subject), names or ())
+        async with options.client(url, whom, who, output.progress(as_json)) as client:
+            issued = await _patiently(lambda: client.simplereenroll(request), max_wait, as_json)
+        return await _written(client, issued, own_key, out_cert, out_key, out_ca)
+
+    _run(work(), as_json, "Renewed")
+
+
+def _run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, title: str) -> None:
+    """Run a command's work and print its result, or its error."""
+    try:
+        values = asyncio.run(work)
+    except est.EstError as error:
+        output.fail(error, as_json)
+    output.report(values, as_json, title)
+
+
+def _enrolment_key(key: Path | None, new_key: bool, out_key: Path | None) -> HostKey:
+    """Return the key to enrol: the one of --key, or a new one."""
+    if key is not None and not new_key:
+        return HostKey.load(files.read_key(key))
+    if out_key is None:
+        raise est.ConfigError("a new key needs --out-key, or it would be lost (or give --key)")
+    return HostKey.generate()
+
+
+async def _patiently(
+    attempt: Callable[[], Awaitable[bytes]], max_wait: int, as_json: bool
+) -> bytes:
+    """Try until the server has made up its mind, as long as --max-wait allows (RFC 7030 4.2.3)."""
+    log = output.progress(as_json)
+    left = max_wait
+    while True:
+        try:
+            return await attempt()
+        except est.RetryLater as error:
+            wait = max(1, error.retry_after if error.retry_after is not None else 10)
+            if wait > left:
+                raise
+            log(f"{error}; waiting")
+            left -= wait
+            await asyncio.sleep(wait)
+
+
+async def _written(
+    client: est.Client,
+    issued: bytes,
+    key: HostKey | None,
+    out_cert: Path | None,
+    out_key: Path | None,
+    out_ca: Path | None,
+) -> dict[str, Any]:
+    """Write what came out, the key first; return what to report."""
+    if out_key and key:
+        files.write_key(out_key, await key.private_bytes())
+    if out_cert:
+        files.write_certificates(out_cert, [issued, *client.chain])
+    if out_ca:
+        files.write_certificates(out_ca, client.ca_certificates)
+    return {
+        **_certificate(issued),
+        "chain_length": len(client.chain),
+        "handshakes": client.handshakes,
+        "cert_file": str(out_cert) if out_cert else None,
+        "key_file": str(out_key) if out_key and key else None,
+        "ca_file": str(out_ca) if out_ca else None,
+    }
+
+
+def _certificate(der: bytes) -> dict[str, Any]:
+    """Return what people want to know of a certificate."""
+    certificate = x509.Certificate(der)
+    return {
+        "subject": name.decode(certificate.subject),
+        "issuer": name.decode(certificate.issuer),
+        "serial": certificate.serial_hex,
+        "not_before": unix_time.text(certificate.not_before),
+        "not_after": unix_time.text(certificate.not_after),
+        "fingerprint": hashlib.sha256(der).hexdigest(),
+    }

@@ -1,0 +1,127 @@
+"""Where the MicroPython interpreters of this machine are: the one place that knows.
+
+`unix` is the 64-bit unix port and `unix32` the 32-bit one (object sizes as on a board). Each is
+looked for in an environment variable, then in `.interpreters` (filled by `make setup`), then, for
+`unix`, on the PATH. Standard library only: `tools/setup` uses it before the venv exists. It does
+not install anything.
+"""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / ".interpreters"
+
+OLDEST = (1, 24)  # the first MicroPython that the library supports
+VARIABLES = {"unix": "MICROPYTHON", "unix32": "MICROPYTHON32"}
+_BITS = {"unix": 64, "unix32": 32}
+_PROBE_DEADLINE = 20  # seconds: a start takes milliseconds, unless the program is something else
+_PROBE = (
+    "import sys, json, asyncio, tls\n"
+    "print(json.dumps([sys.implementation.name, list(sys.implementation.version[:3]),"
+    " 32 if sys.maxsize < 1 << 32 else 64]))"
+)
+
+
+class Probe(NamedTuple):
+    """What a program said about itself: `problem` is "" where it serves, else a sentence part."""
+
+    version: str
+    problem: str
+
+
+def find(name: str) -> Path | None:
+    """Return the interpreter `name` ("unix" or "unix32"), or None where there is none.
+
+    A variable that is set wins, also where what it names cannot be used: then None is returned,
+    and `why_missing` says what is wrong, instead of another interpreter being used silently.
+    """
+    chosen = os.environ.get(VARIABLES[name])
+    if chosen:
+        program = Path(chosen).expanduser().absolute()
+        return None if probe(program, name).problem else program
+    installed = wrapper(name)
+    if os.access(installed, os.X_OK):
+        return installed
+    return on_path(name)
+
+
+def why_missing(name: str) -> str:
+    """Return a sentence for a person: why `find(name)` gave None, and what to do about it."""
+    variable = VARIABLES[name]
+    chosen = os.environ.get(variable)
+    if chosen:
+        problem = probe(Path(chosen).expanduser().absolute(), name).problem
+        return f"The interpreter {name} cannot be used: {variable}={chosen} {problem}."
+    return (
+        f"The interpreter {name} (MicroPython {dotted(OLDEST)} or newer, {_BITS[name]}-bit) is not"
+        f" here: run `make setup`, or set {variable}=/path/to/micropython."
+    )
+
+
+def can_fake_time(name: str) -> bool:
+    """Tell whether the interpreter `name` honours EST_FAKETIME (the ones of `make setup` do).
+
+    EST_FAKETIME='2000-01-01 00:00:05' stops the clock there; '@2000-01-01 00:00:05' starts it
+    there and lets it run. Both are UTC.
+    """
+    return find(name) == wrapper(name)
+
+
+def wrapper(name: str) -> Path:
+    """Return where `make setup` puts the program that starts the interpreter `name`."""
+    return FOLDER / name / "micropython"
+
+
+def on_path(name: str) -> Path | None:
+    """Return the `micropython` on the PATH where it can serve as `name` (only "unix"), or None."""
+    found = shutil.which("micropython") if name == "unix" else None
+    if found is None or probe(Path(found), name).problem:
+        return None
+    return Path(found).absolute()
+
+
+@functools.lru_cache(maxsize=None)
+def probe(program: Path, name: str) -> Probe:
+    """Start `program` and tell whether it can serve as the interpreter `name`."""
+    try:
+        done = subprocess.run(
+            [str(program), "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_DEADLINE,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = getattr(error, "strerror", None) or "it did not end in time"
+        return Probe("", f"does not start ({reason})")
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+        return Probe("", f"fails at `import asyncio, tls` ({last})")
+    return _judge(done.stdout, name)
+
+
+def _judge(answer: str, name: str) -> Probe:
+    """Read what the probe printed; compare it with what the interpreter `name` must be."""
+    try:
+        implementation, numbers, bits = json.loads(answer)
+        version = tuple(int(number) for number in numbers)
+    except (ValueError, TypeError):
+        return Probe("", "is not MicroPython")
+    if implementation != "micropython":
+        return Probe("", f"is {implementation}, not MicroPython")
+    if version < OLDEST:
+        return Probe(dotted(version), f"is MicroPython {dotted(version)}, too old")
+    if bits != _BITS[name]:
+        return Probe(dotted(version), f"is a {bits}-bit program")
+    return Probe(dotted(version), "")
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """Return a version as text: (1, 24) gives "1.24"."""
+    return ".".join(str(number) for number in version)

