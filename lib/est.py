@@ -204,7 +204,6 @@ class Client:
         """Fetch /cacerts over a provisional connection and pin it (RFC 7030 4.1.1, 4.1.3)."""
         from est_bootstrap import pinned
 
-        self._log("cacerts: provisional connection, to compare the fingerprint")
         try:
             found = await self._certificates("GET", "cacerts")
         finally:
@@ -286,6 +285,10 @@ class Client:
         """Open a new connection: verified, or provisional while there is no anchor."""
         await self.close()
         provisional = not self.anchors
+        self._log(
+            "connecting to %s:%d%s"
+            % (self._host, self._port, ", unverified, for /cacerts only" if provisional else "")
+        )
         stream = await tls_stream.connect(
             self._host,
             self._port,

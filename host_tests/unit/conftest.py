@@ -9,6 +9,7 @@ import inspect
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,18 @@ class InterpreterRun:
         if program is None:
             pytest.skip(interpreters.why_missing(self.interpreter))
         command = [program, "-X", f"heapsize={HEAP}", HOST_TESTS / "unit/run.py"]
-        done = subprocess.run(
-            [str(part) for part in [*command, HOST_TESTS, self.module]],
-            capture_output=True,
-            text=True,
-            timeout=FILE_DEADLINE,
-        )
+        try:
+            with tempfile.TemporaryDirectory() as folder:  # for the tests that write files
+                done = subprocess.run(
+                    [str(part) for part in [*command, HOST_TESTS, self.module]],
+                    capture_output=True,
+                    text=True,
+                    timeout=FILE_DEADLINE,
+                    cwd=folder,
+                    check=False,
+                )
+        except subprocess.TimeoutExpired as error:
+            return {}, str(error)
         lines = [json.loads(x) for x in done.stdout.splitlines() if x.startswith('{"')]
         return {line["test"]: line for line in lines}, done.stdout + done.stderr
 
@@ -95,6 +102,12 @@ class MicroPythonItem(pytest.Item):
 
     def reportinfo(self):
         return self.path, None, self.name
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """Let the tests that write files do so where nothing else is."""
+    monkeypatch.chdir(tmp_path)
 
 
 class MicroPythonFailure(Exception):

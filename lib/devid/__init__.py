@@ -105,7 +105,6 @@ class DeviceIdentity:
             self._limits,
             log=self._log,
         )
-        self._log("connecting to %s:%d" % (settings.host, settings.port))
         async with client:
             await client.cacerts()
             attributes = await client.csrattrs() if settings.csrattrs else None

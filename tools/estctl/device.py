@@ -129,6 +129,7 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         "verified": _verified(record, status["fingerprint"]),
         "seconds": round(went.seconds, 2),
         "live_heap_bytes": report["live_heap"],
+        "console": went.lines,
         "record": record,
     }
 

@@ -86,7 +86,7 @@ def on_path(name: str) -> Path | None:
     return Path(found).absolute()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def probe(program: Path, name: str) -> Probe:
     """Start `program` and tell whether it can serve as the interpreter `name`."""
     try:

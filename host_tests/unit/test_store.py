@@ -1,0 +1,82 @@
+import os
+
+from checks import raises, vector
+from devid.store import Record, Store
+from est_errors import StorageError
+from pki import cms
+
+CERTIFICATES = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
+RECORD = Record(b"key", CERTIFICATES[0], CERTIFICATES[1:2], CERTIFICATES[2:])
+
+
+def empty(name):
+    """Return a Store in a new folder."""
+    forget(name)
+    return Store(name)
+
+
+def forget(name):
+    for file in ("identity.der", "identity.new"):
+        try:
+            os.remove(name + "/" + file)
+        except OSError:
+            pass
+    try:
+        os.rmdir(name)
+    except OSError:
+        pass
+
+
+def same(record, other):
+    return (record.key, record.certificate, record.chain, record.anchors) == (
+        other.key,
+        other.certificate,
+        other.chain,
+        other.anchors,
+    )
+
+
+def test_what_is_committed_is_loaded():
+    store = empty("test_store_a")
+    assert store.load() is None
+    store.commit(RECORD)
+    assert same(Store("test_store_a").load(), RECORD)
+    second = Record(b"other key", CERTIFICATES[3], [], CERTIFICATES)
+    store.commit(second)
+    assert same(store.load(), second)
+    assert os.listdir("test_store_a") == ["identity.der"]
+    forget("test_store_a")
+
+
+def test_a_commit_cut_off_leaves_the_old_identity_and_is_cleaned_up():
+    store = empty("test_store_b")
+    store.commit(RECORD)
+    with open("test_store_b/identity.new", "wb") as file:
+        file.write(b"half of a new one")
+    assert same(store.load(), RECORD)
+    assert os.listdir("test_store_b") == ["identity.der"]
+    forget("test_store_b")
+
+
+def test_damage_is_noticed():
+    store = empty("test_store_c")
+    store.commit(RECORD)
+    path = "test_store_c/identity.der"
+    with open(path, "rb") as file:
+        content = bytearray(file.read())
+    for i in range(0, len(content), 101):
+        content[i] ^= 1
+        with open(path, "wb") as file:
+            file.write(content)
+        raises(StorageError, store.load)
+        content[i] ^= 1
+    for size in (0, 1, 100, len(content) - 1):
+        with open(path, "wb") as file:
+            file.write(content[:size])
+        raises(StorageError, store.load)
+    forget("test_store_c")
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error():
+    error = raises(StorageError, Store("no/such/folder").commit, RECORD)
+    assert "not stored" in str(error) and "key" not in str(error)

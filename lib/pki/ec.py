@@ -1,0 +1,175 @@
+"""Short Weierstrass curves y^2 = x^3 - 3x + b (SEC 1, FIPS 186): points and ECDSA verification.
+
+Points are Jacobian (X, Y, Z) for affine (X / Z^2, Y / Z^3), so that nothing is inverted on the way;
+infinity is Z = 0. This is for public values only: the time depends on them. Long computations give
+way to other asyncio tasks after a fixed number of steps.
+"""
+
+import asyncio
+
+from est_errors import DerError, TrustError
+from micropython import const
+from pki import der
+
+_WINDOW = const(5)  # of the wNAF: odd multiples up to 15
+# Doublings between two chances for other tasks: about 20 ms on an RP2040 for P-256.
+_STRIDE = const(3)
+
+
+class Curve:
+    """The parameters of a curve of prime order (cofactor 1), and its size in octets."""
+
+    def __init__(self, p, b, n, gx, gy):
+        self.p = p
+        self.b = b
+        self.n = n
+        self.g = (gx, gy)
+        self.size = (len("%x" % p) + 1) // 2
+
+
+def decode_point(curve, octets):
+    """Return the affine (x, y) of an uncompressed SEC 1 point (bytes-like).
+
+    Raises DerError where it is not one, is out of range, or is not on the curve.
+    """
+    size = curve.size
+    if len(octets) != 1 + 2 * size or octets[0] != 4:
+        raise DerError("EC: this is not an uncompressed point")
+    x = int.from_bytes(bytes(octets[1 : 1 + size]), "big")
+    y = int.from_bytes(bytes(octets[1 + size :]), "big")
+    p = curve.p
+    if x >= p or y >= p or (y * y - (x * x - 3) * x - curve.b) % p:
+        raise DerError("EC: the point is not on the curve")
+    return x, y
+
+
+def decode_signature(curve, signature):
+    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 5480). Raises DerError, or TrustError where a
+    value is out of range."""
+    reader = der.sequence(signature)
+    r = reader.integer()
+    s = reader.integer()
+    reader.finish()
+    if not (0 < r < curve.n and 0 < s < curve.n):
+        raise TrustError("the signature is wrong (out of range)")
+    return r, s
+
+
+async def verify(curve, point, digest, r, s):
+    """Return whether (r, s) is the signature of a digest (FIPS 186-4 6.4.2).
+
+    point: affine (x, y) on the curve; digest: bytes, cut to the curve's size; r, s: in range.
+    """
+    n = curve.n
+    z = int.from_bytes(digest[: curve.size], "big")
+    w = inverse(s, n)
+    total = await _two_multiples(curve, z * w % n, r * w % n, point)
+    if not total[2]:
+        return False
+    # x = X / Z^2, and r is x modulo n: compared without an inversion.
+    zz = total[2] * total[2] % curve.p
+    while r < curve.p:
+        if (r * zz - total[0]) % curve.p == 0:
+            return True
+        r += n
+    return False
+
+
+def inverse(a, m):
+    """Return the inverse of a modulo a prime m, by Euclid; its time depends on a."""
+    r, next_r, t, next_t = m, a % m, 0, 1
+    while next_r:
+        quotient = r // next_r
+        r, next_r = next_r, r - quotient * next_r
+        t, next_t = next_t, t - quotient * next_t
+    return t % m
+
+
+def double(p, point):
+    """Return 2 * point (Jacobian) modulo p; infinity stays infinity."""
+    x, y, z = point
+    zz = z * z % p
+    m = 3 * (x - zz) * (x + zz) % p
+    yy = y * y % p
+    s = 4 * x * yy % p
+    nx = (m * m - 2 * s) % p
+    return nx, (m * (s - nx) - 8 * yy * yy) % p, 2 * y * z % p
+
+
+def add_affine(p, point, x2, y2):
+    """Return point (Jacobian) plus the affine (x2, y2), modulo p."""
+    x, y, z = point
+    if not z:
+        return x2, y2, 1
+    zz = z * z % p
+    h = (x2 * zz - x) % p
+    r = (y2 * (z * zz % p) - y) % p
+    if not h:
+        return double(p, point) if not r else (1, 1, 0)
+    hh = h * h % p
+    hhh = h * hh % p
+    v = x * hh % p
+    nx = (r * r - hhh - 2 * v) % p
+    return nx, (r * (v - nx) - y * hhh) % p, z * h % p
+
+
+def affine(p, points):
+    """Return Jacobian points, none of them infinity, as affine ones: one inversion for all."""
+    products = []
+    product = 1
+    for point in points:
+        products.append(product)
+        product = product * point[2] % p
+    left = inverse(product, p)
+    out = [None] * len(points)
+    for i in range(len(points) - 1, -1, -1):
+        x, y, z = points[i]
+        zi = left * products[i] % p
+        left = left * z % p
+        zz = zi * zi % p
+        out[i] = (x * zz % p, y * (zz * zi % p) % p)
+    return out
+
+
+async def _two_multiples(curve, u, v, point):
+    """Return u * G + v * point, interleaved (Jacobian)."""
+    p = curve.p
+    tables = affine(p, _odd_multiples(p, curve.g) + _odd_multiples(p, point))
+    half = len(tables) // 2
+    digits_u, digits_v = _wnaf(u), _wnaf(v)
+    total = (1, 1, 0)
+    for i in range(max(len(digits_u), len(digits_v)) - 1, -1, -1):
+        total = double(p, total)
+        for digits, base in ((digits_u, 0), (digits_v, half)):
+            digit = digits[i] - 16 if i < len(digits) else 0
+            if digit:
+                x, y = tables[base + abs(digit) // 2]
+                total = add_affine(p, total, x, y if digit > 0 else p - y)
+        if not i % _STRIDE:
+            await asyncio.sleep(0)
+    return total
+
+
+def _odd_multiples(p, point):
+    """Return [1, 3, 5, ... 15] * point as Jacobian points."""
+    found = [(point[0], point[1], 1)]
+    # The double as an affine point, so that the additions are the cheap mixed ones.
+    twice = affine(p, [double(p, found[0])])[0]
+    for _ in range((1 << (_WINDOW - 2)) - 1):
+        found.append(add_affine(p, found[-1], twice[0], twice[1]))
+    return found
+
+
+def _wnaf(k):
+    """Return the width-5 non-adjacent form of k, lowest first: a bytearray of digit + 16."""
+    digits = bytearray()
+    while k:
+        digit = 0
+        if k & 1:
+            digit = k & 31
+            if digit > 15:
+                digit -= 32
+            k -= digit
+        digits.append(digit + 16)
+        k >>= 1
+    return digits

@@ -1,0 +1,124 @@
+"""Private keys: one small interface, and the software backend that every board has.
+
+A key is an object with these, all of which every backend gives:
+
+    signature_algorithm     the AlgorithmIdentifier (DER bytes) of what sign() makes
+    await public_key()      the SubjectPublicKeyInfo (DER bytes)
+    await sign(digest)      the signature (bytes) of a 32-byte SHA-256 digest; for EC the DER
+                            ECDSA-Sig-Value
+    await private_bytes()   the ECPrivateKey of RFC 5915 (DER bytes); KeyFault where the key cannot
+                            leave its hardware
+"""
+
+from est_errors import DerError, KeyFault
+from micropython import const
+from pki import der, ec, entropy, p256
+
+_EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
+_PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
+_ALGORITHM = b"\x30\x13\x06\x07" + _EC_PUBLIC_KEY + b"\x06\x08" + _PRIME256V1
+_CURVE = b"\x06\x08" + _PRIME256V1
+_ECDSA_WITH_SHA256 = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+_SIZE = const(32)
+
+
+class SoftwareKey:
+    """A P-256 key whose scalar is in memory; see pki.p256 for what that protects."""
+
+    signature_algorithm = _ECDSA_WITH_SHA256
+
+    def __init__(self, scalar, point):
+        self._scalar = scalar
+        self._point = point  # uncompressed, 65 octets
+
+    def __repr__(self):
+        return "<SoftwareKey P-256>"  # never the scalar
+
+    async def public_key(self):
+        """Return the SubjectPublicKeyInfo (DER, 91 bytes; RFC 5480)."""
+        return spki(self._point)
+
+    async def sign(self, digest):
+        """Return the DER ECDSA-Sig-Value of a 32-byte SHA-256 digest; the nonce is RFC 6979's."""
+        if len(digest) != _SIZE:
+            raise KeyFault("a SHA-256 digest of 32 bytes is needed")
+        r, s = await p256.sign(self._scalar, digest)
+        return der.tlv(der.SEQUENCE, der.integer(r), der.integer(s))
+
+    async def private_bytes(self):
+        """Return the ECPrivateKey (DER; RFC 5915) with curve and public key."""
+        return der.tlv(
+            der.SEQUENCE,
+            der.integer(1),
+            der.tlv(der.OCTET_STRING, self._scalar.to_bytes(_SIZE, "big")),
+            der.tlv(der.CONSTRUCTED_CONTEXT, _CURVE),
+            der.tlv(der.CONSTRUCTED_CONTEXT + 1, der.bit_string(self._point)),
+        )
+
+
+async def generate():
+    """Return a new SoftwareKey from fresh randomness (FIPS 186-4 B.4.1)."""
+    return await _from_scalar(1 + entropy.below(p256.CURVE.n - 1))
+
+
+async def load(encoded):
+    """Return the SoftwareKey of a SEC 1 (RFC 5915) or PKCS #8 (RFC 5958) P-256 key in DER.
+
+    Raises KeyFault where it is another kind of key, damaged, out of range, or where the public key
+    in it is not its own.
+    """
+    try:
+        scalar, point = _parse(encoded)
+    except DerError:
+        raise KeyFault("this is no SEC 1 or PKCS #8 private key, or a damaged one")
+    if not 0 < scalar < p256.CURVE.n:
+        raise KeyFault("the private key is out of range")
+    key = await _from_scalar(scalar)
+    if point is not None and point != key._point:
+        raise KeyFault("the private key's public key is not its own")
+    return key
+
+
+def to_pkcs8(sec1):
+    """Return the PKCS #8 DER (bytes) around a P-256 ECPrivateKey (DER bytes)."""
+    return der.tlv(
+        der.SEQUENCE, der.integer(0), _ALGORITHM, der.tlv(der.OCTET_STRING, sec1)
+    )
+
+
+def spki(point):
+    """Return the SubjectPublicKeyInfo (DER bytes) of an uncompressed P-256 point (65 octets)."""
+    return der.tlv(der.SEQUENCE, _ALGORITHM, der.bit_string(point))
+
+
+async def _from_scalar(scalar):
+    x, y = await p256.multiply_base(scalar)
+    return SoftwareKey(scalar, b"\x04" + x.to_bytes(_SIZE, "big") + y.to_bytes(_SIZE, "big"))
+
+
+def _parse(encoded):
+    """Return (scalar, public point or None)."""
+    reader = der.sequence(encoded)
+    version = reader.integer()
+    if reader.peek() == der.SEQUENCE:  # PKCS #8; attributes and a public key may follow
+        if bytes(reader.element(der.SEQUENCE)) != _ALGORITHM or version not in (0, 1):
+            raise KeyFault("the private key is not a P-256 key")
+        return _parse_sec1(der.sequence(reader.take(der.OCTET_STRING)))
+    return _parse_sec1(der.sequence(encoded))
+
+
+def _parse_sec1(reader):
+    if reader.integer() != 1:
+        raise DerError("EC: a private key of another version")
+    octets = bytes(reader.take(der.OCTET_STRING))
+    point = None
+    if reader.peek() == der.CONSTRUCTED_CONTEXT:
+        if bytes(reader.enter(der.CONSTRUCTED_CONTEXT).element()) != _CURVE:
+            raise KeyFault("the private key is not a P-256 key")
+    if reader.peek() == der.CONSTRUCTED_CONTEXT + 1:
+        point = bytes(reader.enter(der.CONSTRUCTED_CONTEXT + 1).bit_string())
+        ec.decode_point(p256.CURVE, point)
+    reader.finish()
+    if len(octets) != _SIZE:
+        raise KeyFault("the private key is not a P-256 key")
+    return int.from_bytes(octets, "big"), point

@@ -1,0 +1,39 @@
+"""RSA signature verification, PKCS #1 v1.5 (RFC 8017 8.2.2): strict, by building and comparing."""
+
+from est_errors import DerError, TrustError
+from micropython import const
+from pki import der
+
+_LEAST_BITS = const(2048)
+_MOST_BITS = const(4096)
+_MOST_EXPONENT_BITS = const(32)  # larger ones are unheard of and make verification slow
+
+
+def verify(key, digest_info, signature):
+    """Check a signature over a digest. Raises TrustError, DerError.
+
+    key: the RSAPublicKey DER (bytes-like); digest_info: the DER DigestInfo (bytes) of the digest;
+    signature: bytes-like.
+    """
+    reader = der.sequence(key)
+    n = reader.integer()
+    e = reader.integer()
+    reader.finish()
+    if n < 0 or e < 0:
+        raise DerError("RSA: negative numbers in a key")
+    size = (len("%x" % n) + 1) // 2
+    bits = size * 8
+    while bits and not n >> (bits - 1):
+        bits -= 1
+    if not _LEAST_BITS <= bits <= _MOST_BITS:
+        raise TrustError("RSA keys of %d bits are not accepted" % bits)
+    if e < 3 or not e & 1 or e >> _MOST_EXPONENT_BITS:
+        raise TrustError("RSA: the public exponent is not accepted")
+    s = int.from_bytes(bytes(signature), "big")
+    if len(signature) != size or s >= n:
+        raise TrustError("the signature is wrong (its length)")
+    # EMSA-PKCS1-v1_5: nothing of the encoded message is parsed, so that nothing can hide in it.
+    padding = b"\xff" * (size - 3 - len(digest_info))
+    expected = b"\0\x01" + padding + b"\0" + digest_info
+    if pow(s, e, n).to_bytes(size, "big") != expected:
+        raise TrustError("the signature is wrong")
