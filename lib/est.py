@@ -32,7 +32,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
     StorageError,
     TrustError,
 )
-from http_stream import ConnectionClosed, HttpConnection
+from http_stream import HttpConnection
 from micropython import const
 
 _OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
@@ -258,8 +258,10 @@ class Client:
             elif status in (200, 201):
                 return await self._within(est_response.body(response, self._limits))
             else:
+                import est_refusal
+
                 raise await self._within(
-                    est_response.error(response, self._limits, self._now(), answered)
+                    est_refusal.error(response, self._limits, self._now(), answered)
                 )
             await self._within(response.discard(self._limits.CHUNK_SIZE))
 
@@ -276,9 +278,9 @@ class Client:
                 await self._connect()
             try:
                 return await self._within(self._http.request(method, path, headers, body))
-            except ConnectionClosed:
+            except NetworkError as error:
                 # Servers close a kept connection without saying so (libest after a 401).
-                if fresh or not kept:
+                if fresh or not kept or isinstance(error, DeadlineError):
                     raise
 
     async def _connect(self):

@@ -27,10 +27,6 @@ _KEPT = (
 )
 
 
-class ConnectionClosed(NetworkError):
-    """The server closed the connection before it began to answer; a new one may do."""
-
-
 class HttpConnection:
     """Sends requests and reads responses, one at a time, over one stream.
 
@@ -218,15 +214,9 @@ class Response:
     async def _status_line(self):
         connection = self._connection
         if connection._pos == connection._end:
-            # Nothing of this response has come: the server may just have closed an idle connection.
-            try:
-                count = await connection._fill()
-            except NetworkError as error:
-                if error.__class__ is not NetworkError or self.status:
-                    raise
-                raise ConnectionClosed(error.message)
-            if not count and not self.status:
-                raise ConnectionClosed("HTTP: the server closed the connection without an answer")
+            # Nothing of this response has come: the server may have closed an idle connection.
+            if not await connection._fill() and not self.status:
+                raise NetworkError("HTTP: the server closed the connection without an answer")
         line = await connection._line()
         if line[:7] != b"HTTP/1." or line[8:9] != b" " or not line[9:12].isdigit():
             raise ProtocolError("HTTP: the answer is not an HTTP/1.1 response")

@@ -10,20 +10,11 @@ import asyncio
 import gc
 
 import tls
-import unix_time
 from est_errors import DeadlineError, KeyFault, NetworkError, TrustError
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
 _TCP_NODELAY = const(1)
-_TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for want of memory
-# Of mbedTLS (MBEDTLS_ERR_SSL_...): the peer sent a fatal alert; bad certificate (extended key usage).
-_FATAL_ALERT = const(-0x7780)
-_BAD_CERTIFICATE = const(-0x7A00)
-
-
-class TlsRefused(NetworkError):
-    """The server broke off TLS with an alert: it wants another version or a client certificate."""
 
 
 async def connect(
@@ -49,7 +40,7 @@ async def connect(
         )
     except (OSError, ValueError) as error:
         wrapper.close()
-        raise _explain(error, host, port)
+        raise _explained(error, host, port)
     return TlsStream(reader, writer, host, port, limits)
 
 
@@ -156,51 +147,10 @@ class TlsStream:
                 "%s:%d did not answer within %d s" % (self._host, self._port, self._timeout)
             )
         except (OSError, ValueError) as error:
-            raise _explain(error, self._host, self._port)
+            raise _explained(error, self._host, self._port)
 
 
-def _explain(error, host, port):
-    """Return the error of our hierarchy, as a sentence, for one of the TLS stack or the socket."""
-    where = "%s:%d" % (host, port)
-    code = error.args[0] if error.args else 0
-    # CPython's certificate errors are OSErrors and ValueErrors at once; MicroPython's ValueErrors.
-    if isinstance(error, ValueError):
-        return TrustError(_verification(str(error).strip(), where))
-    if code == _BAD_CERTIFICATE:
-        return TrustError(
-            where + ": the certificate is not meant for a server (extended key usage)"
-        )
-    # CPython gives a text where mbedTLS gives the number.
-    if code == _FATAL_ALERT or "alert" in str(error).lower():
-        return TlsRefused(
-            where + ": the server broke off TLS; it may want a client certificate, refuse the one "
-            "that was sent (or its key), or speak only TLS versions that this firmware lacks"
-        )
-    if code == 12 or code == -0x7F00:
-        return NetworkError(where + ": not enough memory for TLS" + _memory())
-    return NetworkError("%s: connection failed (%s)" % (where, error))
+def _explained(error, host, port):
+    import tls_errors
 
-
-def _verification(text, where):
-    """Return a sentence for the TLS stack's reason why a certificate was refused."""
-    lower = text.lower()
-    clock = "; this device's clock says " + unix_time.text(unix_time.now())
-    if "future" in lower or "not yet valid" in lower:
-        return where + ": the server's certificate is not valid yet" + clock + ": is it set?"
-    if "expired" in lower:
-        return where + ": the server's certificate has expired" + clock
-    if "does not match" in lower or "doesn't match" in lower or "mismatch" in lower:
-        return where + ": the server's certificate is for another host name"
-    if "trusted" in lower or "issuer" in lower or "self-signed" in lower or "self signed" in lower:
-        return (
-            where
-            + ": the server's certificate does not lead to a trust anchor of this device"
-            + _memory()
-        )
-    return where + ": the server's certificate was refused: " + text
-
-
-def _memory():
-    """Return a hint where memory is so tight that it may be the true cause of a TLS failure."""
-    free = gc.mem_free()
-    return " (or memory ran out: %d bytes of heap are free)" % free if free < _TIGHT else ""
+    return tls_errors.explain(error, host, port)

@@ -65,7 +65,7 @@ def _compile(target: Path) -> Path:
 
 def _arithmetic(start: list[str], *path: Path) -> dict[str, Any]:
     """Return the ratios of P-256 in one interpreter."""
-    command = [*start, str(ROOT / "tools" / "bench_device.py"), *(str(part) for part in path)]
+    command = [*start, str(ROOT / "host_tests" / "bench_p256.py"), *(str(part) for part in path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     took = json.loads(done.stdout)
     ratios = {

@@ -51,7 +51,9 @@ def _interpreter() -> tuple[str, str | None]:
         return "micropython32", HEAP
     if interpreters.find("unix"):
         return "micropython", None
-    console.print(f"[yellow]{interpreters.why_missing('unix')} CPython runs the same files now.[/]")
+    console.print(
+        f"[yellow]{interpreters.why_missing('unix')} CPython runs the same files now.[/]"
+    )
     return "cpython", None
 
 

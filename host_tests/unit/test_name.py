@@ -37,63 +37,6 @@ def test_subjects_that_make_no_name_are_refused():
         raises(ConfigError, name.encode, bad)
 
 
-def test_alternative_names_of_every_kind():
-    entries = [
-        "dns:pump7.example",
-        "ip:192.0.2.7",
-        "uri:urn:uuid:1234",
-        "email:a@example.com",
-        "rid:1.2.3.4",
-        "hwmodule:1.3.6.1.4.1.99999.1:00a1ff",
-    ]
-    encoded = name.general_names(entries)
-    assert name.general_names_text(encoded) == entries
-    assert name.general_names(["hwmodule:1.2.3:0102"]) == (
-        b"\x30\x18\xa0\x16\x06\x08\x2b\x06\x01\x05\x05\x07\x08\x04"
-        b"\xa0\x0a\x30\x08\x06\x02\x2a\x03\x04\x02\x01\x02"
-    )
-
-
-def test_ip_addresses():
-    for text, octets in (
-        ("192.0.2.7", b"\xc0\x00\x02\x07"),
-        ("::1", bytes(15) + b"\x01"),
-        ("2001:db8::7", b"\x20\x01\x0d\xb8" + bytes(11) + b"\x07"),
-        ("1:2:3:4:5:6:7:8", b"\0\x01\0\x02\0\x03\0\x04\0\x05\0\x06\0\x07\0\x08"),
-    ):
-        assert name.ip_octets(text) == octets
-    for bad in (
-        "",
-        "1.2.3",
-        "1.2.3.256",
-        "1.2.3.x",
-        "::1::",
-        "1:2:3",
-        "1:2:3:4:5:6:7:8:9",
-        ":::",
-        "12345::",
-    ):
-        assert name.ip_octets(bad) is None, bad
-    assert name.ip_text(b"\xc0\x00\x02\x07") == "192.0.2.7"
-    raises(DerError, name.ip_text, b"\0")
-
-
-def test_alternative_names_that_are_wrong_are_refused():
-    for bad in (
-        "pump7",
-        "dns:",
-        "ip:1.2.3",
-        "foo:x",
-        "dns:a b",
-        "dns:ä",
-        "uri:x",
-        "hwmodule:1.2",
-        "hwmodule:1.2.3:0",
-        "hwmodule:1.2.3:zz",
-    ):
-        raises(ConfigError, name.general_names, [bad])
-
-
 def test_names_that_are_broken_are_refused():
     whole = name.encode("O=Acme,CN=pump")
     for size in range(len(whole)):

@@ -15,7 +15,7 @@ def with_(**changes):
 
 
 def test_defaults():
-    found = settings.Settings(GOOD)
+    found = settings.parse(GOOD)
     assert (found.host, found.port, found.label) == ("h", 443, None)
     assert found.fingerprint == "ab" and found.anchors == [] and found.user is None
     assert found.csrattrs and found.storage == "identity" and found.ntp == "pool.ntp.org"
@@ -66,18 +66,18 @@ def test_what_is_wrong_is_named_with_what_to_write():
         (with_(wifi={"password": "x"}), ("wifi is",)),
         (with_(trust={"anchors": "/no/such/file"}), ("/no/such/file cannot be read",)),
     ):
-        text = str(raises(ConfigError, settings.Settings, values))
+        text = str(raises(ConfigError, settings.parse, values))
         for part in texts:
             assert part in text, text
 
 
 def test_a_password_never_shows():
     values = with_(credential={"user": "u", "password": "S3cret"})
-    found = settings.Settings(values)
+    found = settings.parse(values)
     assert found.password == "S3cret"
     assert "S3cret" not in repr(found)
     values["credential"]["extra"] = "x"
-    assert "S3cret" not in str(raises(ConfigError, settings.Settings, values))
+    assert "S3cret" not in str(raises(ConfigError, settings.parse, values))
 
 
 def test_files_that_cannot_be_used():

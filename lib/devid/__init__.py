@@ -5,9 +5,8 @@ asyncio.run(identity.ensure())
 context = identity.ssl_context()
 """
 
-import hashlib
 import os
-from binascii import hexlify
+import sys
 
 import est_limits
 import unix_time
@@ -45,6 +44,7 @@ class DeviceIdentity:
         them as they were. Raises the errors of est_errors, each naming its step.
         """
         self._check_clock()
+        _forget("devid.settings", "devid.clock")
         try:
             self._record = self._record or self._store.load()
         except StorageError as error:
@@ -71,6 +71,9 @@ class DeviceIdentity:
         not_after (Unix seconds) and fingerprint (SHA-256, hex) of the certificate."""
         if self._record is None:
             return {"enrolled": False}
+        import hashlib
+        from binascii import hexlify
+
         from pki import name, x509
 
         certificate = x509.Certificate(self._record.certificate)
@@ -87,7 +90,7 @@ class DeviceIdentity:
     async def _enroll(self):
         """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
         import est
-        from pki import csr, keys
+        from pki import keys
 
         settings = self._settings
         self._log("key: generating P-256")
@@ -108,15 +111,7 @@ class DeviceIdentity:
         async with client:
             await client.cacerts()
             attributes = await client.csrattrs() if settings.csrattrs else None
-            request = await csr.build(
-                key,
-                settings.subject,
-                settings.san,
-                settings.key_usage,
-                settings.ext_key_usage,
-                attributes,
-            )
-            certificate = await client.simpleenroll(request)
+            certificate = await client.simpleenroll(await _request(key, settings, attributes))
             self._log("simpleenroll: certificate received and checked")
         record = Record(await key.private_bytes(), certificate, client.chain, _anchors(client))
         try:
@@ -148,6 +143,34 @@ class DeviceIdentity:
         if self._record is None:
             raise ConfigError("this device has no certificate yet: await ensure() first")
         return self._record
+
+
+async def _request(key, settings, attributes):
+    """Return the PKCS #10 request (DER) that the settings and the server ask for."""
+    from pki import csr
+
+    request = await csr.build(
+        key,
+        settings.subject,
+        settings.san,
+        settings.key_usage,
+        settings.ext_key_usage,
+        attributes,
+    )
+    _forget("pki.csr", "pki.csrattrs", "pki.general_name", "pki.name", "est_bootstrap")
+    return request
+
+
+def _forget(*modules):
+    """Give back the heap of modules that have served; an import loads them again.
+
+    What is frozen into the firmware is in flash and costs nothing either way.
+    """
+    for module in modules:
+        if sys.modules.pop(module, None):
+            package, _, name = module.rpartition(".")
+            if package:
+                delattr(sys.modules[package], name)
 
 
 def _anchors(client):

@@ -39,38 +39,12 @@ _INNER = {
 
 
 class Settings:
-    """The settings, as attributes: host, port, label, fingerprint, anchors (list of DER), user,
-    password, certificate, key (DER), subject, san, key_usage, ext_key_usage, csrattrs, storage,
-    wifi (dict or None), ntp (str or None)."""
+    """The settings as attributes; made by parse().
 
-    def __init__(self, values):
-        """values: the dict of the file. Raises ConfigError naming the setting and what to write."""
-        _check(values)
-        self.host, self.port, self.label = parse_url(values["url"])
-        trust = values["trust"]
-        self.fingerprint = trust.get("fingerprint")
-        self.anchors = _certificates(trust["anchors"]) if "anchors" in trust else []
-        credential = values.get("credential", {})
-        self.user = credential.get("user")
-        self.password = credential.get("password")
-        self.certificate = self.key = None
-        if "certificate" in credential:
-            self.certificate = _certificates(credential["certificate"])[0]
-            self.key = _read(credential["key"])
-        self.subject = _fill(values.get("subject", ""))
-        self.san = [_fill(entry) for entry in values.get("san", ())]
-        if not self.subject and not self.san:
-            raise ConfigError("settings: give a subject, or san")
-        self.key_usage = values.get("key_usage", ())
-        self.ext_key_usage = values.get("ext_key_usage", ())
-        self.csrattrs = values.get("csrattrs", True)
-        self.storage = values.get("storage", "identity")
-        self.wifi = values.get("wifi")
-        ntp = values.get("ntp", "pool.ntp.org")
-        self.ntp = "pool.ntp.org" if ntp is True else ntp or None
-
-    def __repr__(self):
-        return "<Settings of %s:%d>" % (self.host, self.port)  # never the credential
+    host, port, label, fingerprint, anchors (list of DER), user, password, certificate, key (DER),
+    subject, san, key_usage, ext_key_usage, csrattrs, storage, wifi (dict or None), ntp (str or
+    None). It has no method, so that this module can leave the heap before its instances do.
+    """
 
 
 def load(path):
@@ -79,7 +53,39 @@ def load(path):
         values = json.loads(_read(path))
     except ValueError:
         raise ConfigError("settings: %s is not JSON" % path)
-    return Settings(values)
+    return parse(values)
+
+
+def parse(values):
+    """Return the Settings of the file's dict.
+
+    Raises ConfigError naming the setting and what to write.
+    """
+    _check(values)
+    found = Settings()
+    found.host, found.port, found.label = parse_url(values["url"])
+    trust = values["trust"]
+    found.fingerprint = trust.get("fingerprint")
+    found.anchors = _certificates(trust["anchors"]) if "anchors" in trust else []
+    credential = values.get("credential", {})
+    found.user = credential.get("user")
+    found.password = credential.get("password")
+    found.certificate = found.key = None
+    if "certificate" in credential:
+        found.certificate = _certificates(credential["certificate"])[0]
+        found.key = _read(credential["key"])
+    found.subject = _fill(values.get("subject", ""))
+    found.san = [_fill(entry) for entry in values.get("san", ())]
+    if not found.subject and not found.san:
+        raise ConfigError("settings: give a subject, or san")
+    found.key_usage = values.get("key_usage", ())
+    found.ext_key_usage = values.get("ext_key_usage", ())
+    found.csrattrs = values.get("csrattrs", True)
+    found.storage = values.get("storage", "identity")
+    found.wifi = values.get("wifi")
+    ntp = values.get("ntp", "pool.ntp.org")
+    found.ntp = "pool.ntp.org" if ntp is True else ntp or None
+    return found
 
 
 def parse_url(url):

@@ -32,7 +32,7 @@ async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes
     """Return the DER (bytes) of a request for `subject`, signed by `key`.
 
     key: a key as in pki.keys. subject: text such as "O=Acme,CN=pump 7", or a DER Name (bytes).
-    san: texts as in name.general_names, or the DER of GeneralNames. key_usage, ext_key_usage:
+    san: texts as in general_name.encode, or the DER of GeneralNames. key_usage, ext_key_usage:
     their names in RFC 5280, or dotted OIDs for the latter. attributes: the server's
     csrattrs.CsrAttributes; extensions that it gives are added where the arguments do not name
     them. Raises ConfigError for arguments that make no request.
@@ -69,7 +69,7 @@ def _extensions(subject, san, key_usage, ext_key_usage):
     """Return a list of (OID contents, DER Extension)."""
     extensions = []
     if san:
-        names = san if isinstance(san, (bytes, memoryview)) else name.general_names(san)
+        names = san if isinstance(san, (bytes, memoryview)) else _general_names(san)
         # RFC 5280 4.2.1.6: critical where it is the only name.
         extensions.append(_extension(x509.SUBJECT_ALT_NAME, len(subject) == 2, names))
     elif len(subject) == 2:
@@ -87,6 +87,12 @@ def _extensions(subject, san, key_usage, ext_key_usage):
         ]
         extensions.append(_extension(x509.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
     return extensions
+
+
+def _general_names(texts):
+    from pki import general_name
+
+    return general_name.encode(texts)
 
 
 def _extension(kind, critical, value):

@@ -81,9 +81,7 @@ async def load(encoded):
 
 def to_pkcs8(sec1):
     """Return the PKCS #8 DER (bytes) around a P-256 ECPrivateKey (DER bytes)."""
-    return der.tlv(
-        der.SEQUENCE, der.integer(0), _ALGORITHM, der.tlv(der.OCTET_STRING, sec1)
-    )
+    return der.tlv(der.SEQUENCE, der.integer(0), _ALGORITHM, der.tlv(der.OCTET_STRING, sec1))
 
 
 def spki(point):

@@ -7,7 +7,7 @@ critical name constraints is refused. Work is bounded whatever the bag of certif
 
 from est_errors import TrustError
 from micropython import const
-from pki import name, x509
+from pki import x509
 
 _MAX_LENGTH = const(6)  # certificates above the leaf
 _MAX_SIGNATURES = const(16)  # verified for one path, wrong turnings included
@@ -29,7 +29,7 @@ async def check(leaf, pool, anchors, now=None):
     path = await search.up(leaf, [])
     if path is None:
         raise TrustError(
-            "certificate %s: no path to a trust anchor%s" % (name.decode(leaf.subject), search.why)
+            "certificate %s: no path to a trust anchor%s" % (_label(leaf), search.why)
         )
     return path
 
@@ -86,22 +86,21 @@ class _Search:
 
 def _check_issuer(issuer, below, now):
     """Check that a certificate may issue others, at this height (RFC 5280 6.1.4 k to n)."""
-    label = name.decode(issuer.subject)
     _check_critical(issuer)
     _check_validity(issuer, now)
     ca, length = issuer.basic_constraints
     if not ca:
-        raise TrustError(label + " is not a CA certificate")
+        raise TrustError(_label(issuer) + " is not a CA certificate")
     usage = issuer.key_usage
     if usage is not None and not usage >> x509.KEY_CERT_SIGN & 1:
-        raise TrustError(label + " may not sign certificates (keyUsage)")
+        raise TrustError(_label(issuer) + " may not sign certificates (keyUsage)")
     if length is not None:
         between = 0
         for certificate in below:
             if not certificate.self_issued:
                 between += 1
         if between > length:
-            raise TrustError(label + " allows only %d certificates below it" % length)
+            raise TrustError(_label(issuer) + " allows only %d certificates below it" % length)
 
 
 def _check_critical(certificate):
@@ -116,9 +115,15 @@ def _check_validity(certificate, now):
     if now is None:
         return
     if now < certificate.not_before:
-        raise TrustError(name.decode(certificate.subject) + " is not valid yet")
+        raise TrustError(_label(certificate) + " is not valid yet")
     if now > certificate.not_after:
-        raise TrustError(name.decode(certificate.subject) + " has expired")
+        raise TrustError(_label(certificate) + " has expired")
+
+
+def _label(certificate):
+    from pki import name
+
+    return name.decode(certificate.subject)
 
 
 def _among(certificate, others):

@@ -1,0 +1,60 @@
+# `make` alone prints what there is. Every target sets up what it needs; see tools/setup.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo server test bench size lint format lock package clean distclean
+
+help: ## print this list
+	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Set-up is part of each target. MICROPYTHON=/path and MICROPYTHON32=/path choose other"
+	@echo "interpreters, PYTHON=/path another python3."
+
+setup: ## make .venv and fetch the MicroPython interpreters; nothing when they are there
+	@$(PYTHON) tools/setup
+
+demo: setup ## a simulated device boots, enrols with a development server, shows its identity
+	@$(VENV)/python tools/demo.py
+
+server: setup ## run the development EST server until Ctrl-C
+	@$(VENV)/estctl server
+
+test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
+	$(VENV)/python -m pytest
+
+bench: setup ## measure what the operations cost; writes build/bench.json
+	@$(VENV)/python tools/bench.py
+
+size: setup ## compile the library to .mpy and weigh it; writes build/size.json
+	@$(VENV)/python tools/size.py
+
+lint: setup ## check style, formatting, types and spelling
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/codespell
+	$(VENV)/python tools/package_json.py --check
+
+format: setup ## format the Python files
+	$(VENV)/ruff format
+	$(VENV)/ruff check --fix --select I
+
+package: setup ## rewrite package.json (what mip installs) from lib/
+	@$(VENV)/python tools/package_json.py
+
+lock: ## pin the newest dependencies in requirements.lock; needs uv
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    --group dev --group build pyproject.toml --output-file requirements.lock
+
+clean: ## remove what builds and tests made
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find firmware lib boards host_tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove also what set-up made
+	rm -rf .venv .interpreters

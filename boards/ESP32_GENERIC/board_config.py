@@ -1,0 +1,18 @@
+"""Sizes and deadlines for ESP32 (520 KB SRAM, no PSRAM).
+
+The heap begins at 56 KB and grows into the memory that TLS needs: about 35 KB at its peak.
+So the buffers stay small.
+"""
+
+CHUNK_SIZE = 1024  # bytes: a piece of heap that is still found when it is fragmented
+MAX_HEADERS = 40  # lines: servers send 10 to 20, and proxies add theirs
+MAX_BODY = 8192  # bytes, decoded: eight EC certificates of 700, or six RSA-2048 ones
+MAX_CERTIFICATES = 8  # in one response: two chains of a root and three CAs, as after a rollover
+MAX_REDIRECTS = 3  # for one operation: a server and a load balancer, and one more
+MAX_ERROR_TEXT = 160  # bytes of a server's reason: two lines of a terminal
+MAX_INTERIM = 4  # 1xx responses before the final one: a server needs one
+MAX_RETRY_AFTER = 86400  # seconds: a day; an operator who approves by hand may sleep
+CONNECT_TIMEOUT = 15  # seconds until TCP stands: a weak radio link loses packets, repeats are slow
+HANDSHAKE_TIMEOUT = 30  # seconds until TLS stands: P-256 and RSA in software, and Wi-Fi beside it
+IO_TIMEOUT = 20  # seconds for one read or write: a CA with an HSM thinks for some seconds
+REQUEST_TIMEOUT = 60  # seconds for a whole exchange: a slow CA, and a body at 1 KB a second

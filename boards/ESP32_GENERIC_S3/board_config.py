@@ -1,0 +1,17 @@
+"""Sizes and deadlines for ESP32-S3 (512 KB SRAM, often with PSRAM).
+
+The heap begins at 64 KB and most modules have 2 MB of PSRAM or more behind it.
+"""
+
+CHUNK_SIZE = 2048  # bytes: half the reads of a small board, and still little
+MAX_HEADERS = 40  # lines: servers send 10 to 20, and proxies add theirs
+MAX_BODY = 16384  # bytes, decoded: sixteen EC certificates, or twelve RSA-2048 ones
+MAX_CERTIFICATES = 16  # in one response: four chains: more than a CA with two generations has
+MAX_REDIRECTS = 3  # for one operation: a server and a load balancer, and one more
+MAX_ERROR_TEXT = 320  # bytes of a server's reason: four lines of a terminal
+MAX_INTERIM = 4  # 1xx responses before the final one: a server needs one
+MAX_RETRY_AFTER = 86400  # seconds: a day; an operator who approves by hand may sleep
+CONNECT_TIMEOUT = 15  # seconds until TCP stands: a weak radio link loses packets, repeats are slow
+HANDSHAKE_TIMEOUT = 30  # seconds until TLS stands: P-256 and RSA in software, and Wi-Fi beside it
+IO_TIMEOUT = 20  # seconds for one read or write: a CA with an HSM thinks for some seconds
+REQUEST_TIMEOUT = 60  # seconds for a whole exchange: a slow CA, and a body at 1 KB a second

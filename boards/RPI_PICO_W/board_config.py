@@ -1,0 +1,18 @@
+"""Sizes and deadlines for Raspberry Pi Pico W (RP2040, 264 KB SRAM).
+
+TLS buffers come from the same heap of about 180 KB as everything else, 34 to 38 KB in large
+pieces, so what the library itself holds has to be little.
+"""
+
+CHUNK_SIZE = 1024  # bytes: a piece of heap that is still found when it is fragmented
+MAX_HEADERS = 40  # lines: servers send 10 to 20, and proxies add theirs
+MAX_BODY = 8192  # bytes, decoded: eight EC certificates of 700, or six RSA-2048 ones
+MAX_CERTIFICATES = 8  # in one response: two chains of a root and three CAs, as after a rollover
+MAX_REDIRECTS = 3  # for one operation: a server and a load balancer, and one more
+MAX_ERROR_TEXT = 160  # bytes of a server's reason: two lines of a terminal
+MAX_INTERIM = 4  # 1xx responses before the final one: a server needs one
+MAX_RETRY_AFTER = 86400  # seconds: a day; an operator who approves by hand may sleep
+CONNECT_TIMEOUT = 15  # seconds until TCP stands: a weak radio link loses packets, repeats are slow
+HANDSHAKE_TIMEOUT = 45  # seconds until TLS stands: a Cortex-M0+ is the slowest at P-256 and RSA
+IO_TIMEOUT = 20  # seconds for one read or write: a CA with an HSM thinks for some seconds
+REQUEST_TIMEOUT = 60  # seconds for a whole exchange: a slow CA, and a body at 1 KB a second

@@ -1,0 +1,21 @@
+# What every board freezes: the library and the Wi-Fi helper. boards/<BOARD>/manifest.py adds the
+# stock firmware and the board's numbers.
+#
+# boot.py and main.py are not frozen: a frozen one is run instead of the file on flash, and then
+# an application could be changed only with new firmware.
+
+for _file in (
+    "base64_stream.py",
+    "est.py",
+    "est_bootstrap.py",
+    "est_errors.py",
+    "est_limits.py",
+    "est_response.py",
+    "http_stream.py",
+    "tls_stream.py",
+    "unix_time.py",
+):
+    module(_file, base_path="../lib")
+package("devid", base_path="../lib")
+package("pki", base_path="../lib")
+module("wifi.py")

@@ -1,0 +1,64 @@
+"""Runs est.Client in one interpreter: the tests' side of device/probe.py."""
+
+import json
+import ssl
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from estctl import interpreters
+
+HOST_TESTS = Path(__file__).resolve().parent
+LIB = HOST_TESTS.parent / "lib"
+SHIM = HOST_TESTS / "shim"
+# The library is compiled on the fly here; objects of the 64-bit port are twice as large.
+HEAP = {"unix": "320k", "unix32": "160k"}
+# Deadlines short enough for a test, long enough for a busy machine's handshake.
+LIMITS = {"CONNECT_TIMEOUT": 3, "HANDSHAKE_TIMEOUT": 3, "IO_TIMEOUT": 2, "REQUEST_TIMEOUT": 4}
+
+
+@dataclass
+class Device:
+    """Runs the probe in one interpreter."""
+
+    name: str
+
+    def run(self, *operations: str, **wish: Any) -> dict[str, Any]:
+        """Perform the operations with one est.Client; return what the probe printed."""
+        wish.setdefault("host", "127.0.0.1")
+        wish["limits"] = {**LIMITS, **wish.get("limits", {})}
+        wish["operations"] = operations
+        wish["anchors"] = [anchor.hex() for anchor in wish.get("anchors", ())]
+        for key in ("csr", "certificate", "key"):
+            if key in wish:
+                wish[key] = wish[key].hex()
+        command = [*self._start(), HOST_TESTS / "device/probe.py", LIB]
+        if self.name == "cpython":
+            command.append(SHIM / "cpython")
+        done = subprocess.run(
+            [str(part) for part in command],
+            input=json.dumps(wish),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        lines = done.stdout.splitlines()
+        assert lines and lines[-1].startswith("{"), done.stdout + done.stderr
+        return json.loads(lines[-1])
+
+    def _start(self) -> list[Any]:
+        if self.name == "cpython":
+            return [sys.executable]
+        program = interpreters.find(self.name)
+        if program is None:
+            pytest.skip(interpreters.why_missing(self.name))
+        return [program, "-X", f"heapsize={HEAP[self.name]}"]
+
+
+def der(pem: bytes) -> bytes:
+    """Return the DER of a PEM certificate."""
+    return ssl.PEM_cert_to_DER_cert(pem.decode())

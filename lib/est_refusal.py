@@ -1,0 +1,72 @@
+"""What a response means that is no success (RFC 7030 4.2.3, RFC 8951 5): the error to raise.
+
+Loaded only when a server refuses.
+"""
+
+import unix_time
+from est_errors import AuthError, RetryLater, ServerError
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+async def error(response, limits, now, authenticated):
+    """Return the error (an EstError) for a response that is no success.
+
+    now: Unix seconds, for a Retry-After that is a date. authenticated: whether HTTP credentials
+    were sent.
+    """
+    status = response.status
+    reason = await _reason(response, limits)
+    shown = ": " + reason if reason else ""
+    if status == 202 or (status in (429, 503) and "retry-after" in response.headers):
+        after = retry_after(response.headers.get("retry-after"), now)
+        said = "not yet (202)" if status == 202 else "it is busy (%d)" % status
+        wait = "" if after is None else "; try again in %d s" % after
+        return RetryLater("the server says " + said + wait + shown, status, after, reason)
+    if status == 401 and authenticated:
+        return AuthError("the server refused user name and password (401)" + shown, 401, reason)
+    if status == 401:
+        challenge = response.headers.get("www-authenticate", "")
+        scheme = challenge.split(" ")[0].split(",")[0] or "no HTTP scheme"
+        return AuthError(
+            "the server wants other credentials (401, %s)%s" % (scheme, shown), 401, reason
+        )
+    if status == 403:
+        return AuthError("the server forbids it (403)" + shown, 403, reason)
+    if status == 404:
+        return ServerError("the server does not know this URL or label (404)" + shown, 404, reason)
+    if 300 <= status < 400:
+        where = response.headers.get("location", "nowhere")[:80]
+        return ServerError(
+            "the server redirects (%d) to %s, which is not followed" % (status, where), status
+        )
+    return ServerError("the server refused (%d)%s" % (status, shown), status, reason)
+
+
+def retry_after(value, now):
+    """Return the seconds (int) of a Retry-After header (str or None), or None.
+
+    RFC 9110 10.2.3: a number of seconds, or a date, which counts from `now` (Unix seconds).
+    """
+    if not value:
+        return None
+    if value.isdigit():
+        return int(value[:9])
+    parts = value.split()
+    try:
+        # "Sun, 06 Nov 1994 08:49:37 GMT"
+        _, day, month, year, clock, zone = parts
+        hour, minute, second = [int(part) for part in clock.split(":")]
+        when = unix_time.from_date(
+            int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second
+        )
+    except ValueError:
+        return None
+    return max(0, when - now) if zone == "GMT" else None
+
+
+async def _reason(response, limits):
+    """Return the server's plain-text reason (RFC 8951 5), bounded, or ""."""
+    if response.status == 202 or response.content_type not in ("", "text/plain"):
+        return ""
+    return await response.text(limits.MAX_ERROR_TEXT)

@@ -1,0 +1,141 @@
+"""Subject alternative names (RFC 5280 4.2.1.6), to and from text such as "dns:pump7.example"."""
+
+from est_errors import ConfigError, DerError
+from pki import der, name, oid
+
+_OTHER_NAME = 0xA0
+_GENERAL_NAMES = {"email": 0x81, "dns": 0x82, "uri": 0x86, "ip": 0x87, "rid": 0x88}
+_HARDWARE_MODULE_NAME = b"\x2b\x06\x01\x05\x05\x07\x08\x04"  # id-on-hardwareModuleName, RFC 4108
+
+
+def encode(entries):
+    """Return the DER GeneralNames (bytes) of entries such as "dns:pump7.example".
+
+    Kinds: dns, ip (v4 or v6), uri, email, rid (an OID), and hwmodule, which is the otherName
+    hardwareModuleName of IEEE 802.1AR devices: "hwmodule:<OID of the type>:<serial, hex>".
+    Raises ConfigError.
+    """
+    return der.tlv(der.SEQUENCE, *[_general_name(entry) for entry in entries])
+
+
+def decode(names):
+    """Return a list of texts such as "dns:pump7.example" for DER GeneralNames (bytes-like)."""
+    texts = []
+    reader = der.sequence(names)
+    while reader.more():
+        tag = reader.peek()
+        if tag == _OTHER_NAME:
+            texts.append(_other_name_text(reader.enter(tag)))
+            continue
+        kind = None
+        for label, number in _GENERAL_NAMES.items():
+            if number == tag:
+                kind = label
+        if kind is None:
+            reader.element()
+            texts.append("other:%d" % (tag & 0x1F))
+            continue
+        value = bytes(reader.take(tag))
+        if kind == "ip":
+            text = ip_text(value)
+        elif kind == "rid":
+            text = oid.dotted(value)
+        else:
+            text = name.utf8(value)
+        texts.append(kind + ":" + text)
+    return texts
+
+
+def ip_octets(text):
+    """Return the 4 or 16 octets (bytes) of an IP address, or None where text is not one."""
+    if ":" in text:
+        return _ipv6_octets(text)
+    parts = text.split(".")
+    if len(parts) != 4:
+        return None
+    for part in parts:
+        if not part.isdigit() or len(part) > 3 or int(part) > 255:
+            return None
+    return bytes([int(part) for part in parts])
+
+
+def ip_text(octets):
+    """Return the text of the 4 or 16 octets of an IP address (IPv6 without zero compression)."""
+    if len(octets) == 4:
+        return ".".join([str(octet) for octet in octets])
+    if len(octets) == 16:
+        pairs = [octets[i] << 8 | octets[i + 1] for i in range(0, 16, 2)]
+        return ":".join(["%x" % pair for pair in pairs])
+    raise DerError("DER: an IP address of %d octets" % len(octets))
+
+
+def _ipv6_octets(text):
+    halves = text.split("::")
+    if len(halves) > 2:
+        return None
+    groups = [half.split(":") if half else [] for half in halves]
+    missing = 8 - sum([len(group) for group in groups])
+    if missing < 0 or (len(halves) == 1) != (missing == 0):
+        return None
+    words = groups[0] + ["0"] * missing + (groups[1] if len(halves) == 2 else [])
+    out = bytearray()
+    for word in words:
+        try:
+            value = int(word, 16)
+        except ValueError:
+            return None
+        if len(word) > 4 or value < 0:
+            return None
+        out.append(value >> 8)
+        out.append(value & 0xFF)
+    return bytes(out)
+
+
+def _general_name(entry):
+    kind, _, value = entry.partition(":")
+    kind = kind.lower()
+    if kind == "hwmodule":
+        return _hardware_module_name(value)
+    tag = _GENERAL_NAMES.get(kind)
+    if tag is None or not value:
+        raise ConfigError(
+            "subjectAltName %r: write dns:, ip:, uri:, email:, rid: or hwmodule: and a value"
+            % entry
+        )
+    if kind == "ip":
+        octets = ip_octets(value)
+        if octets is None:
+            raise ConfigError("subjectAltName %r: not an IP address" % entry)
+    elif kind == "rid":
+        octets = oid.encode(value)
+    else:
+        octets = name.ascii_octets(value, "subjectAltName")
+        if kind == "uri" and ":" not in value:
+            raise ConfigError("subjectAltName %r: a URI begins with a scheme" % entry)
+    return der.tlv(tag, octets)
+
+
+def _hardware_module_name(value):
+    """Return the otherName of RFC 4108 5: the type's OID and the serial number's octets."""
+    kind, _, serial = value.partition(":")
+    try:
+        octets = bytes([int(serial[i : i + 2], 16) for i in range(0, len(serial), 2)])
+    except ValueError:
+        octets = b""
+    if not octets or len(serial) % 2:
+        raise ConfigError("subjectAltName hwmodule: write hwmodule:<OID>:<serial in hex>")
+    module = der.tlv(der.SEQUENCE, der.oid(oid.encode(kind)), der.tlv(der.OCTET_STRING, octets))
+    return der.tlv(
+        _OTHER_NAME, der.oid(_HARDWARE_MODULE_NAME), der.tlv(der.CONSTRUCTED_CONTEXT, module)
+    )
+
+
+def _other_name_text(reader):
+    kind = reader.oid()
+    value = reader.enter(der.CONSTRUCTED_CONTEXT)
+    if kind != _HARDWARE_MODULE_NAME:
+        return "othername:" + oid.dotted(kind)
+    module = value.enter()
+    hardware = oid.dotted(module.oid())
+    serial = "".join(["%02x" % octet for octet in module.take(der.OCTET_STRING)])
+    return "hwmodule:" + hardware + ":" + serial
