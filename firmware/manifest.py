@@ -10,8 +10,10 @@ for _file in (
     "est_bootstrap.py",
     "est_errors.py",
     "est_limits.py",
+    "est_refusal.py",
     "est_response.py",
     "http_stream.py",
+    "tls_errors.py",
     "tls_stream.py",
     "unix_time.py",
 ):

@@ -1,7 +1,8 @@
 """The part of `make bench` that runs in each interpreter: `bench_p256.py LIB...`.
 
-Prints one JSON object: times in microseconds (medians) of the library's P-256 and of two baselines
-that stand here, textbook affine and Jacobian double-and-add, and the garbage of one key generation.
+Prints one JSON object: times in microseconds (medians) of the library's P-256 and of two
+baselines that stand here, textbook affine and Jacobian double-and-add, and the garbage of one key
+generation.
 """
 
 import json

@@ -165,11 +165,10 @@ class Client:
             raise _at(operation, error)
 
     async def _issued(self, found, csr):
-        """Check the certificates of an enrolment response; return the one for the request's key."""
+        """Check the certificates of a response; return the one for the request's key."""
         from pki import path, x509
-        from pki.csr import public_key
 
-        wanted = public_key(csr)
+        wanted = x509.request_public_key(csr)
         leaf = None
         pool = []
         for raw in found:
@@ -272,16 +271,16 @@ class Client:
             headers.append(("Content-Type", content_type))
         if self._authorization and self.anchors:
             headers.append(("Authorization", self._authorization))
-        kept = self._http is not None and self._http.reusable
-        for fresh in (False, True):
-            if fresh or not kept:
-                await self._connect()
+        if self._http and self._http.reusable:
             try:
                 return await self._within(self._http.request(method, path, headers, body))
-            except NetworkError as error:
+            except DeadlineError:
+                raise
+            except NetworkError:
                 # Servers close a kept connection without saying so (libest after a 401).
-                if fresh or not kept or isinstance(error, DeadlineError):
-                    raise
+                self._log("the server closed the connection")
+        await self._connect()
+        return await self._within(self._http.request(method, path, headers, body))
 
     async def _connect(self):
         """Open a new connection: verified, or provisional while there is no anchor."""

@@ -1,4 +1,4 @@
-"""Bootstrap by fingerprint (RFC 7030 4.1.1 and 4.1.3): which of the received certificates count."""
+"""Bootstrap by fingerprint (RFC 7030 4.1.1 and 4.1.3): which certificates of the answer count."""
 
 import hashlib
 from binascii import hexlify

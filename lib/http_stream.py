@@ -143,7 +143,7 @@ class Response:
 
     @property
     def content_type(self):
-        """The media type in lower case without its parameters, or "" where the server sent none."""
+        """The media type in lower case without parameters, or "" where the server sent none."""
         return self.headers.get("content-type", "").split(";")[0].strip().lower()
 
     async def readinto(self, view):
@@ -213,10 +213,10 @@ class Response:
 
     async def _status_line(self):
         connection = self._connection
-        if connection._pos == connection._end:
+        unread = connection._end - connection._pos or await connection._fill()
+        if not unread and not self.status:
             # Nothing of this response has come: the server may have closed an idle connection.
-            if not await connection._fill() and not self.status:
-                raise NetworkError("HTTP: the server closed the connection without an answer")
+            raise NetworkError("HTTP: the server closed the connection without an answer")
         line = await connection._line()
         if line[:7] != b"HTTP/1." or line[8:9] != b" " or not line[9:12].isdigit():
             raise ProtocolError("HTTP: the answer is not an HTTP/1.1 response")

@@ -7,8 +7,9 @@ from est_errors import NetworkError, TrustError
 from micropython import const
 
 _TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for want of memory
-# Of mbedTLS (MBEDTLS_ERR_SSL_...): the peer sent a fatal alert; bad certificate (extended key usage).
+# Of mbedTLS, MBEDTLS_ERR_SSL_...: a fatal alert came; bad certificate (extended key usage).
 _FATAL_ALERT = const(-0x7780)
+_BROKEN = (32, 54, 104)  # EPIPE, ECONNRESET of macOS, ECONNRESET
 _BAD_CERTIFICATE = const(-0x7A00)
 
 
@@ -35,6 +36,11 @@ def explain(error, host, port):
         )
     if code == 12 or code == -0x7F00:
         return NetworkError(where + ": not enough memory for TLS" + _memory())
+    if isinstance(code, int) and abs(code) in _BROKEN:
+        return NetworkError(
+            where + ": the connection was broken off; where that happens at once, the server may "
+            "want a client certificate"
+        )
     return NetworkError("%s: connection failed (%s)" % (where, error))
 
 

@@ -10,7 +10,7 @@ import asyncio
 import gc
 
 import tls
-from est_errors import DeadlineError, KeyFault, NetworkError, TrustError
+from est_errors import DeadlineError, KeyFault, TrustError
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two

@@ -1,7 +1,8 @@
 """Boots a simulated board: `micropython simulate.py FLASH SHIM...`, or the same under CPython.
 
 FLASH is the folder that stands for the board's file system; its boot.py and main.py run exactly
-as on a board. The last line is one JSON object: {"failure", "error", "step", "status", "live_heap"}.
+as on a board. The last line is one JSON object: {"failure", "error", "step", "status",
+"live_heap"}.
 """
 
 import asyncio

@@ -85,5 +85,7 @@ def test_files_that_cannot_be_used():
     for content in (b"", b"{", b"\xff\xfe", b'{"url": "https://h"', b"nonsense"):
         with open("test_settings.json", "wb") as file:
             file.write(content)
-        assert "is not JSON" in str(raises(ConfigError, settings.load, "test_settings.json"))
+        # MicroPython 1.25 takes a cut-off object; then a name is missing in it.
+        text = str(raises(ConfigError, settings.load, "test_settings.json"))
+        assert "is not JSON" in text or "is missing" in text
     os.remove("test_settings.json")

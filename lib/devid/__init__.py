@@ -5,16 +5,30 @@ asyncio.run(identity.ensure())
 context = identity.ssl_context()
 """
 
+import gc
 import os
 import sys
 
 import est_limits
 import unix_time
-from devid.store import Record, Store
 from est_errors import ConfigError, EstError, StorageError, TrustError
+
+from devid.store import Record, Store
 
 ENROLLED = "enrolled"
 UNCHANGED = "unchanged"
+
+# Modules that have served once the request is made.
+_FOR_REQUEST = (
+    "pki.csr",
+    "pki.csrattrs",
+    "pki.entropy",
+    "pki.general_name",
+    "pki.keys",
+    "pki.name",
+    "pki.p256",
+    "pki.rfc6979",
+)
 
 
 class DeviceIdentity:
@@ -90,11 +104,8 @@ class DeviceIdentity:
     async def _enroll(self):
         """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
         import est
-        from pki import keys
 
         settings = self._settings
-        self._log("key: generating P-256")
-        key = await keys.generate()
         client = est.Client(
             settings.host,
             settings.port,
@@ -110,10 +121,12 @@ class DeviceIdentity:
         )
         async with client:
             await client.cacerts()
-            attributes = await client.csrattrs() if settings.csrattrs else None
-            certificate = await client.simpleenroll(await _request(key, settings, attributes))
+            _forget("est_bootstrap")
+            private, request = await self._request(client)
+            _forget(*_FOR_REQUEST)
+            certificate = await client.simpleenroll(request)
             self._log("simpleenroll: certificate received and checked")
-        record = Record(await key.private_bytes(), certificate, client.chain, _anchors(client))
+        record = Record(private, certificate, client.chain, _anchors(client))
         try:
             self._store.commit(record)
         except EstError as error:
@@ -121,6 +134,26 @@ class DeviceIdentity:
             raise
         self._record = record
         self._log("store: identity committed")
+
+    async def _request(self, client):
+        """Make a key; return it (SEC 1 DER) with the request (DER) that the server asks for."""
+        from pki import keys
+
+        settings = self._settings
+        self._log("key: generating P-256")
+        key = await keys.generate()
+        attributes = await client.csrattrs() if settings.csrattrs else None
+        from pki import csr
+
+        request = await csr.build(
+            key,
+            settings.subject,
+            settings.san,
+            settings.key_usage,
+            settings.ext_key_usage,
+            attributes,
+        )
+        return await key.private_bytes(), request
 
     def _check_clock(self):
         from devid import clock
@@ -145,22 +178,6 @@ class DeviceIdentity:
         return self._record
 
 
-async def _request(key, settings, attributes):
-    """Return the PKCS #10 request (DER) that the settings and the server ask for."""
-    from pki import csr
-
-    request = await csr.build(
-        key,
-        settings.subject,
-        settings.san,
-        settings.key_usage,
-        settings.ext_key_usage,
-        attributes,
-    )
-    _forget("pki.csr", "pki.csrattrs", "pki.general_name", "pki.name", "est_bootstrap")
-    return request
-
-
 def _forget(*modules):
     """Give back the heap of modules that have served; an import loads them again.
 
@@ -171,6 +188,7 @@ def _forget(*modules):
             package, _, name = module.rpartition(".")
             if package:
                 delattr(sys.modules[package], name)
+    gc.collect()
 
 
 def _anchors(client):

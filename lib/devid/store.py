@@ -33,7 +33,7 @@ class Store:
         self._folder = folder
 
     def load(self):
-        """Return the Record, or None where there is none. Raises StorageError where it is damaged."""
+        """Return the Record, or None where there is none; StorageError where it is damaged."""
         self._clean()
         try:
             with open(self._folder + _FILE, "rb") as file:
@@ -46,7 +46,7 @@ class Store:
             raise StorageError("the identity on flash is damaged")
 
     def commit(self, record):
-        """Replace what is stored by record, atomically. Raises StorageError; then nothing changed."""
+        """Replace what is stored, atomically. Raises StorageError; then nothing has changed."""
         content = _encode(record)
         try:
             self._make_folder()

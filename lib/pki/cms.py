@@ -5,6 +5,7 @@ signature is looked for: a certs-only message carries none, its transport is wha
 """
 
 from est_errors import DerError, LimitError
+
 from pki import der
 
 _SIGNED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"

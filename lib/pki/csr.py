@@ -3,6 +3,7 @@
 import hashlib
 
 from est_errors import ConfigError
+
 from pki import der, name, oid, x509
 
 _EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"  # RFC 2985 5.4.2
@@ -55,14 +56,6 @@ async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes
     )
     signature = await key.sign(hashlib.sha256(information).digest())
     return der.tlv(der.SEQUENCE, information, key.signature_algorithm, der.bit_string(signature))
-
-
-def public_key(request):
-    """Return the SubjectPublicKeyInfo DER (memoryview) of a request's DER."""
-    information = der.sequence(request).enter()
-    information.integer()
-    information.element(der.SEQUENCE)  # subject
-    return information.element(der.SEQUENCE)
 
 
 def _extensions(subject, san, key_usage, ext_key_usage):

@@ -1,17 +1,18 @@
 """Short Weierstrass curves y^2 = x^3 - 3x + b (SEC 1, FIPS 186): points and ECDSA verification.
 
-Points are Jacobian (X, Y, Z) for affine (X / Z^2, Y / Z^3), so that nothing is inverted on the way;
-infinity is Z = 0. This is for public values only: the time depends on them. Long computations give
-way to other asyncio tasks after a fixed number of steps.
+Points are Jacobian (X, Y, Z) for affine (X / Z^2, Y / Z^3), so that nothing is inverted on the
+way; infinity is Z = 0. verify() is for public values only: its time depends on them. Long
+computations give way to other asyncio tasks after a fixed number of steps.
 """
 
 import asyncio
 
 from est_errors import DerError, TrustError
 from micropython import const
+
 from pki import der
 
-_WINDOW = const(5)  # of the wNAF: odd multiples up to 15
+_WINDOW = const(4)  # of the wNAF: odd multiples up to 7; a wider one costs more heap than time
 # Doublings between two chances for other tasks: about 20 ms on an RP2040 for P-256.
 _STRIDE = const(3)
 
@@ -25,6 +26,15 @@ class Curve:
         self.n = n
         self.g = (gx, gy)
         self.size = (len("%x" % p) + 1) // 2
+
+
+P256 = Curve(
+    0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
+    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
 
 
 def decode_point(curve, octets):
@@ -151,7 +161,7 @@ async def _two_multiples(curve, u, v, point):
 
 
 def _odd_multiples(p, point):
-    """Return [1, 3, 5, ... 15] * point as Jacobian points."""
+    """Return [1, 3, 5, 7] * point as Jacobian points."""
     found = [(point[0], point[1], 1)]
     # The double as an affine point, so that the additions are the cheap mixed ones.
     twice = affine(p, [double(p, found[0])])[0]
@@ -161,14 +171,14 @@ def _odd_multiples(p, point):
 
 
 def _wnaf(k):
-    """Return the width-5 non-adjacent form of k, lowest first: a bytearray of digit + 16."""
+    """Return the non-adjacent form of k of that width, lowest first: a bytearray of digit + 16."""
     digits = bytearray()
     while k:
         digit = 0
         if k & 1:
-            digit = k & 31
-            if digit > 15:
-                digit -= 32
+            digit = k & ((1 << _WINDOW) - 1)
+            if digit >> (_WINDOW - 1):
+                digit -= 1 << _WINDOW
             k -= digit
         digits.append(digit + 16)
         k >>= 1

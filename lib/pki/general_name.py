@@ -1,6 +1,7 @@
 """Subject alternative names (RFC 5280 4.2.1.6), to and from text such as "dns:pump7.example"."""
 
 from est_errors import ConfigError, DerError
+
 from pki import der, name, oid
 
 _OTHER_NAME = 0xA0

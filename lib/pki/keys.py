@@ -12,6 +12,7 @@ A key is an object with these, all of which every backend gives:
 
 from est_errors import DerError, KeyFault
 from micropython import const
+
 from pki import der, ec, entropy, p256
 
 _EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
@@ -58,7 +59,7 @@ class SoftwareKey:
 
 async def generate():
     """Return a new SoftwareKey from fresh randomness (FIPS 186-4 B.4.1)."""
-    return await _from_scalar(1 + entropy.below(p256.CURVE.n - 1))
+    return await _from_scalar(1 + entropy.below(ec.P256.n - 1))
 
 
 async def load(encoded):
@@ -71,7 +72,7 @@ async def load(encoded):
         scalar, point = _parse(encoded)
     except DerError:
         raise KeyFault("this is no SEC 1 or PKCS #8 private key, or a damaged one")
-    if not 0 < scalar < p256.CURVE.n:
+    if not 0 < scalar < ec.P256.n:
         raise KeyFault("the private key is out of range")
     key = await _from_scalar(scalar)
     if point is not None and point != key._point:
@@ -110,13 +111,13 @@ def _parse_sec1(reader):
         raise DerError("EC: a private key of another version")
     octets = bytes(reader.take(der.OCTET_STRING))
     point = None
+    curve = _CURVE
     if reader.peek() == der.CONSTRUCTED_CONTEXT:
-        if bytes(reader.enter(der.CONSTRUCTED_CONTEXT).element()) != _CURVE:
-            raise KeyFault("the private key is not a P-256 key")
+        curve = bytes(reader.enter(der.CONSTRUCTED_CONTEXT).element())
     if reader.peek() == der.CONSTRUCTED_CONTEXT + 1:
         point = bytes(reader.enter(der.CONSTRUCTED_CONTEXT + 1).bit_string())
-        ec.decode_point(p256.CURVE, point)
+        ec.decode_point(ec.P256, point)
     reader.finish()
-    if len(octets) != _SIZE:
+    if curve != _CURVE or len(octets) != _SIZE:
         raise KeyFault("the private key is not a P-256 key")
     return int.from_bytes(octets, "big"), point

@@ -1,10 +1,12 @@
 """Distinguished names (RFC 5280 4.1.2.4), to and from text.
 
 Text is RFC 4514's with the RDNs in the order in which they are encoded: "C=CH,O=Acme,CN=pump 7".
-A comma, plus or backslash inside a value is escaped with a backslash; "+" joins a multi-valued RDN.
+A comma, plus or backslash inside a value is escaped with a backslash; "+" joins the parts of a
+multi-valued RDN.
 """
 
 from est_errors import ConfigError, DerError
+
 from pki import der, oid
 
 # Attribute types by their short names (RFC 4519, RFC 4514, RFC 2985, IEEE 802.1AR).
@@ -36,7 +38,6 @@ _BOUNDS = {"C": 2, "L": 128, "ST": 128, "title": 64, "emailAddress": 255, "posta
 # These are PrintableString or IA5String by definition; everything else is UTF8String.
 _PRINTABLE = ("C", "serialNumber", "dnQualifier")
 _IA5 = ("DC", "emailAddress")
-
 
 
 def encode(text):

@@ -10,15 +10,8 @@ operations on the chip is not kept out; one on the network sees randomised total
 import asyncio
 
 from micropython import const
-from pki import ec, entropy
 
-CURVE = ec.Curve(
-    0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
-    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
-    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
-)
+from pki import ec, entropy
 
 _TEETH = const(5)
 _COLUMNS = const(52)
@@ -79,10 +72,10 @@ _COMB = (
 
 async def multiply_base(k):
     """Return the affine (x, y) of k * G for 0 < k < n."""
-    p = CURVE.p
+    p = ec.P256.p
     # k as an odd number, for which each of its 260 signed digits is 1 or -1: digit i is 1 where
     # bit i of `bits` is set.
-    odd = k + CURVE.n * (1 - (k & 1))
+    odd = k + ec.P256.n * (1 - (k & 1))
     bits = (odd + (1 << (_TEETH * _COLUMNS)) - 1) >> 1
     x, y = _entry(bits, _COLUMNS - 1)
     z = 1 + entropy.below(p - 1)
@@ -101,14 +94,16 @@ async def sign(d, digest):
     """Return (r, s) for the private scalar d and a 32-byte SHA-256 digest, nonce by RFC 6979."""
     from pki import rfc6979
 
-    n = CURVE.n
+    n = ec.P256.n
     z = int.from_bytes(digest, "big")
-    for k in rfc6979.nonces(d, digest, n):
+    nonces = rfc6979.nonces(d, digest, n)
+    r = s = 0
+    while not (r and s):
+        k = next(nonces)
         r = (await multiply_base(k))[0] % n
         blind = 1 + entropy.below(n - 1)
         s = ec.inverse(k * blind % n, n) * (blind * (z + r * d) % n) % n
-        if r and s:
-            return r, s
+    return r, s
 
 
 def _entry(bits, column):
@@ -121,4 +116,4 @@ def _entry(bits, column):
     at = ((index ^ (0 if top else 31)) & 15) * 64
     x = int.from_bytes(_COMB[at : at + 32], "big")
     y = int.from_bytes(_COMB[at + 32 : at + 64], "big")
-    return x, (y if top else CURVE.p - y)
+    return x, (y if top else ec.P256.p - y)

@@ -7,6 +7,7 @@ critical name constraints is refused. Work is bounded whatever the bag of certif
 
 from est_errors import TrustError
 from micropython import const
+
 from pki import x509
 
 _MAX_LENGTH = const(6)  # certificates above the leaf

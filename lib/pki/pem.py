@@ -3,6 +3,7 @@
 from binascii import a2b_base64
 
 from est_errors import ConfigError
+
 from pki import der
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"

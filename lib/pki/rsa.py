@@ -2,6 +2,7 @@
 
 from est_errors import DerError, TrustError
 from micropython import const
+
 from pki import der
 
 _LEAST_BITS = const(2048)

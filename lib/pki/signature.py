@@ -7,6 +7,7 @@ RSA-PSS and other curves are refused by name. What one key does not need is not 
 import hashlib
 
 from est_errors import DerError, TrustError
+
 from pki import der, oid
 
 _EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
@@ -59,14 +60,16 @@ async def _verify_ecdsa(parameters, key, digest, signature):
     named = parameters.oid()  # RFC 5480: a named curve, nothing else
     parameters.finish()
     if named == _PRIME256V1:
-        from pki.p256 import CURVE
+        curve = ec.P256
     elif named == _SECP384R1:
-        from pki.p384 import CURVE
+        from pki import p384
+
+        curve = p384.CURVE
     else:
         raise TrustError("keys on the curve %s are not accepted" % oid.dotted(named))
-    point = ec.decode_point(CURVE, key)
-    r, s = ec.decode_signature(CURVE, signature)
-    if not await ec.verify(CURVE, point, digest, r, s):
+    point = ec.decode_point(curve, key)
+    r, s = ec.decode_signature(curve, signature)
+    if not await ec.verify(curve, point, digest, r, s):
         raise TrustError("the signature is wrong")
 
 

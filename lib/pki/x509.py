@@ -2,6 +2,7 @@
 
 import unix_time
 from est_errors import DerError
+
 from pki import der
 
 # Extensions (RFC 5280 4.2) and extended key usages that the library looks at.
@@ -127,6 +128,14 @@ class Certificate:
         bits = reader.named_bits()
         reader.finish()
         return bits
+
+
+def request_public_key(request):
+    """Return the SubjectPublicKeyInfo DER (memoryview) of a PKCS #10 request's DER (RFC 2986)."""
+    information = der.sequence(request).enter()
+    information.integer()
+    information.element(der.SEQUENCE)  # subject
+    return information.element(der.SEQUENCE)
 
 
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)

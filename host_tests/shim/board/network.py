@@ -1,4 +1,4 @@
-"""A simulated board's `network`: a station that is in the host's network once it is asked to be."""
+"""A simulated board's `network`: a station, in the host's network once it is asked to be."""
 
 import machine
 

@@ -10,7 +10,6 @@ import os
 import ssl
 import sys
 import tempfile
-
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
 
 

@@ -1,4 +1,4 @@
-"""The server's CA: a root, an issuing CA and the TLS certificate, kept as PEM files in a folder."""
+"""The server's CA: a root, an issuing CA and the TLS certificate, as PEM files in a folder."""
 
 import datetime
 import ipaddress
