@@ -1,0 +1,36 @@
+from binascii import hexlify
+
+from pki import sha512
+
+# First halves of the digests of bytes 0, 1, 2, ... up to n, around the borders of a block; from
+# hashlib, which is OpenSSL's.
+KNOWN = (
+    (0, "38b060a751ac96384cd9327eb1b1e36a", "cf83e1357eefb8bdf1542850d66d8007"),
+    (3, "4f895854c1a4fc5aa2e0456eaf8d0eca", "8081da5f9c1e3d0e1aa16f604d5e5064"),
+    (111, "f5f9fe110d809d34029de262a01b2083", "a1a111449b198d9b1f538bad7f3fc102"),
+    (112, "33ba080ec0ccb378e4e95fed3b26c23a", "c5fbd731d19d2ae1180f001be72c2c1a"),
+    (127, "d5fcfe2fcf6b3ef375ede37c8123d9b7", "eab89674feaa34e27aebeeff3c0a4d70"),
+    (128, "ca2385773319124534111a36d0581fc3", "1dffd5e3adb71d45d2245939665521ae"),
+    (239, "2556cf077a788c49bb6d600f4a3cee63", "cb4c7fd522756d5781ad3a4f590a1d86"),
+    (240, "d64769ad58f5a338669b935f3431e5be", "6c48466c9f6c07e4ab762c696b7eeb35"),
+    (300, "69672aca50c4279e4cdf788380294d76", "f1dca2eb677b303265b0b9baff0e0612"),
+)
+
+
+def test_known_digests_around_the_borders_of_a_block():
+    for size, half384, half512 in KNOWN:
+        message = bytes([i & 255 for i in range(size)])
+        for given in (message, memoryview(message), bytearray(message)):
+            assert hexlify(sha512.sha384(given))[:32] == half384.encode()
+            assert hexlify(sha512.sha512(given))[:32] == half512.encode()
+
+
+def test_the_examples_of_fips_180():
+    assert hexlify(sha512.sha512(b"abc")) == (
+        b"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+        b"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+    )
+    assert hexlify(sha512.sha384(b"abc")) == (
+        b"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+        b"8086072ba1e7cc2358baeca134c825a7"
+    )
