@@ -6,22 +6,36 @@ The application is a module `app` with `async def main(identity)`. The settings 
 
 import asyncio
 
-from devid import DeviceIdentity, clock, settings
+from devid import DeviceIdentity
 from est_errors import EstError
 
 failure = None  # the EstError that ended the boot, for whoever imports this module
 
 
+def load_settings():
+    """Return the settings; imported here so that the parser can leave the heap again."""
+    from devid import settings
+
+    return settings.load("device.json")
+
+
+async def set_clock(server):
+    """Set the clock by NTP where it is not plausible."""
+    from devid import clock
+
+    await clock.set_from_network(server)
+
+
 async def start():
     """Bring the board up and hand over to the application."""
-    config = settings.load("device.json")
+    config = load_settings()
     if config.wifi:
         import wifi
 
         print("wifi: joining", config.wifi["ssid"])
         await wifi.connect(**config.wifi)
     if config.ntp:
-        await clock.set_from_network(config.ntp)
+        await set_clock(config.ntp)
     identity = DeviceIdentity(config, log=print)
     print("identity:", await identity.ensure())
     try:

@@ -81,6 +81,9 @@ class Client:
         self._now = now
         self._log = log or _silent
         self._http = None
+        # Made once, while the heap is still whole, and used by every connection.
+        self._received = memoryview(bytearray(limits.CHUNK_SIZE))
+        self._text = memoryview(bytearray(limits.CHUNK_SIZE))
         self.anchors = list(anchors)
         self.ca_certificates = []
         self.chain = []
@@ -255,7 +258,7 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
                 return None
             elif status in (200, 201):
-                return await self._within(est_response.body(response, self._limits))
+                return await self._within(est_response.body(response, self._limits, self._text))
             else:
                 import est_refusal
 
@@ -302,7 +305,7 @@ class Client:
         host = "[" + self._host + "]" if ":" in self._host else self._host
         if self._port != 443:
             host += ":%d" % self._port
-        self._http = HttpConnection(stream, host, self._limits)
+        self._http = HttpConnection(stream, host, self._limits, self._received)
         self.handshakes += 1
 
     async def _within(self, step):

@@ -7,18 +7,19 @@ from est_errors import LimitError, ProtocolError
 _NOT_EST = ("text/html", "application/json", "application/xhtml+xml", "text/xml")
 
 
-async def body(response, limits):
+async def body(response, limits, view):
     """Return the octets (bytearray) whose base64 is the body of a 200 response.
 
-    The content type is taken leniently, Content-Transfer-Encoding is ignored (RFC 8951 3). Raises
-    ProtocolError, and LimitError above limits.MAX_BODY.
+    view: memoryview of the buffer for its text. The content type is taken leniently, and
+    Content-Transfer-Encoding is ignored (RFC 8951 3). Raises ProtocolError, and LimitError above
+    limits.MAX_BODY.
     """
     if response.content_type in _NOT_EST:
         raise ProtocolError(
             "the server answered with %s, not with an EST message: is the URL right?"
             % response.content_type
         )
-    reader = Base64Reader(response, memoryview(bytearray(limits.CHUNK_SIZE)))
+    reader = Base64Reader(response, view)
     out = bytearray()
     while True:
         octets = await reader.read()

@@ -30,14 +30,15 @@ _KEPT = (
 class HttpConnection:
     """Sends requests and reads responses, one at a time, over one stream.
 
-    stream: see the module; host: str, the Host header's value; limits: see est_limits.
+    stream: see the module; host: str, the Host header's value; limits: see est_limits. view:
+    memoryview of the receive buffer, as long as the longest header line may be.
     """
 
-    def __init__(self, stream, host, limits):
+    def __init__(self, stream, host, limits, view):
         self._stream = stream
         self._host = host
         self._limits = limits
-        self._view = memoryview(bytearray(limits.CHUNK_SIZE))
+        self._view = view
         self._pos = 0
         self._end = 0
         self._response = None

@@ -59,7 +59,8 @@ def _interpreter() -> tuple[str, str | None]:
 
 def _enrol(server: dict[str, str], interpreter: str, heap: str | None) -> int:
     """Boot the board against the server and show its identity; return the exit status."""
-    console.print(f"   {server['url']}, root fingerprint {server['fingerprint']}")
+    console.print(f"   {server['url']}, its root's SHA-256 fingerprint:")
+    console.print(f"   {server['fingerprint']}", soft_wrap=True)
     console.print(
         f"[bold]2.[/] A board boots ({interpreter}{', heap ' + heap if heap else ''}): key, trust,"
         " enrolment, storage."
@@ -94,6 +95,8 @@ def _enrol(server: dict[str, str], interpreter: str, heap: str | None) -> int:
 def _summary(values: dict[str, str], heap: str | None) -> Table:
     """Return the table that ends the demo."""
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name in ("subject", "issuer", "serial", "not_before", "not_after", "fingerprint"):
         table.add_row(name.replace("_", " "), str(values[name]))
     table.add_row("verified", values["verified"])

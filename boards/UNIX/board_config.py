@@ -3,7 +3,7 @@
 Larger numbers than on boards, and shorter deadlines: a person waits for the result.
 """
 
-CHUNK_SIZE = 4096  # bytes: a page
+CHUNK_SIZE = 2048  # bytes: a simulated small board has to find two of them
 MAX_HEADERS = 100  # lines: what web servers commonly allow
 MAX_BODY = 65536  # bytes, decoded: any chain, also with post-quantum signatures of some KB
 MAX_CERTIFICATES = 32  # in one response: far more than any CA sends

@@ -49,6 +49,7 @@ def _boot():
     meter = HeapMeter()
     if "--meter" in sys.argv:
         _meter(meter)
+    __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
     main = __import__("main")
     meter.sample()

@@ -27,8 +27,12 @@ class Wire:
         return count
 
 
+def connect(wire, host="h", limits=Limits):
+    return HttpConnection(wire, host, limits, memoryview(bytearray(limits.CHUNK_SIZE)))
+
+
 async def exchange(answer, step=1000, method="GET", limits=Limits):
-    connection = HttpConnection(Wire(answer, step), "h", limits)
+    connection = connect(Wire(answer, step), limits=limits)
     response = await connection.request(method, "/")
     return connection, response, await body(response)
 
@@ -50,7 +54,7 @@ CHUNKED = (
 
 async def test_a_request_is_one_write_with_its_length():
     wire = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    connection = HttpConnection(wire, "est.example:8443", est_limits)
+    connection = connect(wire, "est.example:8443", est_limits)
     await connection.request("POST", "/a", (("Content-Type", "text/plain"),), b"xyz")
     assert wire.sent == (
         b"POST /a HTTP/1.1\r\nHost: est.example:8443\r\nContent-Type: text/plain\r\n"
@@ -59,7 +63,7 @@ async def test_a_request_is_one_write_with_its_length():
 
 
 async def test_a_header_value_cannot_smuggle_a_line():
-    connection = HttpConnection(Wire(b""), "h", Limits)
+    connection = connect(Wire(b""))
     await araises(ProtocolError, connection.request("GET", "/", (("A", "b\r\nC: d"),)))
 
 
@@ -82,7 +86,7 @@ async def test_a_chunked_body_with_extensions_and_trailers():
 
 async def test_two_responses_on_one_connection():
     wire = Wire(CHUNKED + CHUNKED, 50)
-    connection = HttpConnection(wire, "h", Limits)
+    connection = connect(wire)
     for _ in range(2):
         assert await body(await connection.request("GET", "/")) == b"hello, the world"
         assert connection.reusable
@@ -108,7 +112,7 @@ async def test_connections_that_are_not_kept():
 
 async def test_a_connection_is_not_reusable_inside_a_body():
     wire = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-    connection = HttpConnection(wire, "h", Limits)
+    connection = connect(wire)
     response = await connection.request("GET", "/")
     assert not connection.reusable
     await response.discard(100)
@@ -198,5 +202,5 @@ async def test_an_error_text_is_bounded_and_printable():
     wire = Wire(
         b"HTTP/1.1 400 Bad\r\nContent-Length: 24\r\n\r\n\x1b[31mno\r\n  such\x00\xffsubject"
     )
-    response = await HttpConnection(wire, "h", Limits).request("GET", "/")
+    response = await connect(wire).request("GET", "/")
     assert await response.text(20) == "[31mno such sub"

@@ -18,7 +18,8 @@ from devid.store import Record, Store
 ENROLLED = "enrolled"
 UNCHANGED = "unchanged"
 
-# Modules that have served once the request is made.
+# What checks certificates, and what makes a request: never both in the heap at once.
+_FOR_TRUST = ("est_bootstrap", "pki.cms", "pki.path", "pki.signature", "pki.x509")
 _FOR_REQUEST = (
     "pki.csr",
     "pki.csrattrs",
@@ -66,7 +67,15 @@ class DeviceIdentity:
         if self._record and not self._expired():
             self._log("identity: the stored certificate is valid")
             return UNCHANGED
-        await self._enroll()
+        try:
+            await self._enroll()
+        except MemoryError:
+            gc.collect()
+            raise EstError(
+                "not enough memory: %d bytes of heap are free; see CHUNK_SIZE and MAX_BODY of "
+                "board_config" % gc.mem_free(),
+                "enrol",
+            )
         return ENROLLED
 
     def ssl_context(self):
@@ -121,7 +130,7 @@ class DeviceIdentity:
         )
         async with client:
             await client.cacerts()
-            _forget("est_bootstrap")
+            _forget(*_FOR_TRUST)
             private, request = await self._request(client)
             _forget(*_FOR_REQUEST)
             certificate = await client.simpleenroll(request)

@@ -4,7 +4,7 @@ import hashlib
 
 from est_errors import ConfigError
 
-from pki import der, name, oid, x509
+from pki import der, name, oid
 
 _EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"  # RFC 2985 5.4.2
 
@@ -64,7 +64,7 @@ def _extensions(subject, san, key_usage, ext_key_usage):
     if san:
         names = san if isinstance(san, (bytes, memoryview)) else _general_names(san)
         # RFC 5280 4.2.1.6: critical where it is the only name.
-        extensions.append(_extension(x509.SUBJECT_ALT_NAME, len(subject) == 2, names))
+        extensions.append(_extension(oid.SUBJECT_ALT_NAME, len(subject) == 2, names))
     elif len(subject) == 2:
         raise ConfigError("a request needs a subject or a subjectAltName")
     if key_usage:
@@ -73,12 +73,12 @@ def _extensions(subject, san, key_usage, ext_key_usage):
             if usage not in _KEY_USAGES:
                 raise ConfigError("keyUsage %r: known are %s" % (usage, " ".join(_KEY_USAGES)))
             bits |= 1 << _KEY_USAGES.index(usage)
-        extensions.append(_extension(x509.KEY_USAGE, True, der.named_bits(bits)))
+        extensions.append(_extension(oid.KEY_USAGE, True, der.named_bits(bits)))
     if ext_key_usage:
         usages = [
             der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage
         ]
-        extensions.append(_extension(x509.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
+        extensions.append(_extension(oid.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
     return extensions
 
 

@@ -1,9 +1,15 @@
 """Object identifiers: dotted text to DER contents and back (X.690 8.19).
 
-The constants of each format stand in the module that uses them, as contents octets.
+The extensions of certificates that more than one module looks at (RFC 5280 4.2) stand here as
+contents octets; other constants stand in the module that uses them.
 """
 
 from est_errors import ConfigError, DerError
+
+KEY_USAGE = b"\x55\x1d\x0f"
+SUBJECT_ALT_NAME = b"\x55\x1d\x11"
+BASIC_CONSTRAINTS = b"\x55\x1d\x13"
+EXT_KEY_USAGE = b"\x55\x1d\x25"
 
 
 def encode(dotted):

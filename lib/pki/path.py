@@ -8,13 +8,13 @@ critical name constraints is refused. Work is bounded whatever the bag of certif
 from est_errors import TrustError
 from micropython import const
 
-from pki import x509
+from pki import oid, x509
 
 _MAX_LENGTH = const(6)  # certificates above the leaf
 _MAX_SIGNATURES = const(16)  # verified for one path, wrong turnings included
 
 # Critical extensions that are processed here, or that do not restrict what this library does.
-_KNOWN = (x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.SUBJECT_ALT_NAME, x509.EXT_KEY_USAGE)
+_KNOWN = (oid.BASIC_CONSTRAINTS, oid.KEY_USAGE, oid.SUBJECT_ALT_NAME, oid.EXT_KEY_USAGE)
 
 
 async def check(leaf, pool, anchors, now=None):
@@ -107,8 +107,6 @@ def _check_issuer(issuer, below, now):
 def _check_critical(certificate):
     for kind, critical, _ in certificate.extensions():
         if critical and kind not in _KNOWN:
-            from pki import oid
-
             raise TrustError("unknown critical extension " + oid.dotted(kind))
 
 

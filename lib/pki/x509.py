@@ -3,13 +3,7 @@
 import unix_time
 from est_errors import DerError
 
-from pki import der
-
-# Extensions (RFC 5280 4.2) and extended key usages that the library looks at.
-BASIC_CONSTRAINTS = b"\x55\x1d\x13"
-KEY_USAGE = b"\x55\x1d\x0f"
-SUBJECT_ALT_NAME = b"\x55\x1d\x11"
-EXT_KEY_USAGE = b"\x55\x1d\x25"
+from pki import der, oid
 
 # Named bits of keyUsage (RFC 5280 4.2.1.3).
 DIGITAL_SIGNATURE = 0
@@ -97,8 +91,8 @@ class Certificate:
     def extension(self, kind):
         """Return the value octets (memoryview) of the extension with this OID, or None."""
         found = None
-        for oid, _, value in self.extensions():
-            if oid == kind:
+        for found_kind, _, value in self.extensions():
+            if found_kind == kind:
                 if found is not None:
                     raise DerError("DER: the same extension twice in a certificate")
                 found = value
@@ -107,7 +101,7 @@ class Certificate:
     @property
     def basic_constraints(self):
         """(is a CA, path length or None) of basicConstraints (RFC 5280 4.2.1.9)."""
-        value = self.extension(BASIC_CONSTRAINTS)
+        value = self.extension(oid.BASIC_CONSTRAINTS)
         if value is None:
             return False, None
         reader = der.sequence(value)
@@ -121,7 +115,7 @@ class Certificate:
     @property
     def key_usage(self):
         """keyUsage as an int in which bit n is named bit n, or None where there is none."""
-        value = self.extension(KEY_USAGE)
+        value = self.extension(oid.KEY_USAGE)
         if value is None:
             return None
         reader = der.Reader(value)

@@ -13,7 +13,7 @@ import est
 import typer
 import unix_time
 from pki import csr as requests
-from pki import name, x509
+from pki import name, oid, x509
 
 from estctl import files, options, output
 from estctl.host_key import HostKey
@@ -151,7 +151,7 @@ def reenroll(
             raise est.ConfigError("--rekey needs --out-key, or the new key would be lost")
         own_key = HostKey.generate() if rekey else HostKey.load(who.key)
         old = x509.Certificate(who.certificate)
-        names = old.extension(x509.SUBJECT_ALT_NAME)
+        names = old.extension(oid.SUBJECT_ALT_NAME)
         # RFC 7030 4.2.2: subject and subjectAltName identical to the current certificate's.
         request = await requests.build(own_key, bytes(old.subject), names or ())
         async with options.client(url, whom, who, output.progress(as_json)) as client:

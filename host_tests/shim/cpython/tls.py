@@ -1,11 +1,10 @@
 """MicroPython's `tls` module for CPython, over `ssl`: DER in memory instead of PEM files.
 
-It also gives asyncio's StreamReader the `readinto` and gc the `mem_free` of MicroPython.
+It also gives asyncio's StreamReader the `readinto` of MicroPython.
 """
 
 import asyncio
 import contextlib
-import gc
 import os
 import ssl
 import sys
@@ -70,4 +69,3 @@ async def _readinto(self, view):
 
 
 asyncio.StreamReader.readinto = _readinto
-gc.mem_free = lambda: 1 << 30

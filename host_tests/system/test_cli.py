@@ -1,0 +1,260 @@
+"""The client commands of estctl: files, exit statuses, JSON, secrets."""
+
+import ssl
+import stat
+
+import pytest
+import trustme
+from certs_only import certs_only, issue, request
+from conftest import estctl, openssl
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_pem_private_key,
+    pkcs12,
+)
+from probing import der
+from scripted_server import ScriptedServer, response
+
+
+def enroll(server, folder, *options, name="dev"):
+    files = ["--out-cert", folder / f"{name}.pem", "--out-key", folder / f"{name}.key"]
+    return estctl("enroll", "--json", *server.at, *server.credential, *files, *options)
+
+
+def enrolled(server, folder, *options, name="dev"):
+    done = enroll(server, folder, *options, name=name)
+    assert done.status == 0, done.err
+    return done.json
+
+
+def public_of(certificate):
+    return openssl("x509", "-in", certificate, "-noout", "-pubkey")
+
+
+def openssl_key(path, *arguments):
+    openssl("genpkey", *arguments, "-out", path)
+    return path
+
+
+EC_KEY = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def test_cacerts_by_each_kind_of_trust(server, tmp_path):
+    for trust in (server.at, server.pinned):
+        done = estctl("cacerts", "--json", *trust, "--out-ca", tmp_path / "ca.pem")
+        assert done.status == 0, done.err
+        assert len(done.json["certificates"]) == 2
+        assert done.json["certificates"][0]["fingerprint"] == server.fingerprint
+    text = (tmp_path / "ca.pem").read_text()
+    assert text.count("BEGIN CERTIFICATE") == 2, "the file is replaced, not appended to"
+    openssl("verify", "-CAfile", server.anchors, tmp_path / "ca.pem")
+
+
+def test_anchors_in_der(server, tmp_path):
+    openssl("x509", "-in", server.anchors, "-outform", "DER", "-out", tmp_path / "ca.der")
+    done = estctl("cacerts", "--json", "--url", server.url, "--anchors", tmp_path / "ca.der")
+    assert done.status == 0, done.err
+
+
+def test_people_get_a_table(server):
+    done = estctl("cacerts", *server.at)
+    assert done.status == 0 and "CA certificates" in done.out and "issuing CA" in done.out
+
+
+def test_csrattrs(server, servers, tmp_path):
+    assert estctl("csrattrs", "--json", *server.at).json == {"attributes": []}
+    message = (
+        b"MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJBgcrBgEBAQEWBggqhkjO"
+        b"PQQDAw=="
+    )
+    (tmp_path / "attributes").write_bytes(message)
+    other = servers.start(tmp_path / "server", "--csrattrs", str(tmp_path / "attributes"))
+    done = estctl("csrattrs", "--json", *other.at)
+    assert done.json["attributes"][0] == "1.2.840.113549.1.9.7"
+
+
+def test_enroll_with_a_new_key(server, tmp_path):
+    found = enrolled(
+        server,
+        tmp_path,
+        "--subject",
+        "O=Acme,CN=pump 7",
+        "--san",
+        "dns:pump7.example,uri:urn:x:7",
+        "--out-ca",
+        tmp_path / "ca.pem",
+    )
+    assert found["subject"] == "O=Acme,CN=pump 7" and found["handshakes"] == 1
+    openssl("verify", "-CAfile", tmp_path / "ca.pem", tmp_path / "dev.pem")
+    assert public_of(tmp_path / "dev.pem") == openssl(
+        "pkey", "-in", tmp_path / "dev.key", "-pubout"
+    )
+    assert stat.S_IMODE((tmp_path / "dev.key").stat().st_mode) == 0o600
+    text = openssl("x509", "-in", tmp_path / "dev.pem", "-noout", "-text")
+    assert "DNS:pump7.example, URI:urn:x:7" in text
+
+
+@pytest.mark.parametrize("kind", [EC_KEY, ("-algorithm", "RSA")], ids=["ec", "rsa"])
+def test_enroll_with_a_key_of_ones_own(server, tmp_path, kind):
+    key = openssl_key(tmp_path / "own.key", *kind)
+    out = tmp_path / "own.pem"
+    options = [*server.at, *server.credential, "--key", key, "--subject", "CN=x"]
+    done = estctl("enroll", "--json", *options, "--out-cert", out)
+    assert done.status == 0, done.err
+    assert public_of(out) == openssl("pkey", "-in", key, "-pubout")
+
+
+@pytest.mark.parametrize("form", ["PEM", "DER"])
+def test_enroll_with_a_request_of_openssl(server, tmp_path, form):
+    key = openssl_key(tmp_path / "own.key", *EC_KEY)
+    csr = tmp_path / "own.csr"
+    openssl("req", "-new", "-key", key, "-subj", "/CN=from openssl", "-outform", form, "-out", csr)
+    out = tmp_path / "own.pem"
+    options = [*server.at, *server.credential, "--csr", csr, "--out-cert", out]
+    done = estctl("enroll", "--json", *options)
+    assert done.status == 0, done.err
+    assert done.json["subject"] == "CN=from openssl"
+    assert public_of(out) == openssl("pkey", "-in", key, "-pubout")
+
+
+def test_a_client_certificate_as_credential(server, tmp_path):
+    enrolled(server, tmp_path, "--subject", "CN=first")
+    mine = ["--cert", tmp_path / "dev.pem", "--key", tmp_path / "dev.key"]
+    out = ["--out-cert", tmp_path / "second.pem", "--out-key", tmp_path / "second.key"]
+    done = estctl(
+        "enroll", "--json", *server.at, *mine, "--new-key", "--subject", "CN=second", *out
+    )
+    assert done.status == 0, done.err
+    assert public_of(tmp_path / "second.pem") != public_of(tmp_path / "dev.pem")
+
+
+def test_a_pkcs12_file_as_credential(server, tmp_path):
+    enrolled(server, tmp_path, "--subject", "CN=first")
+    certificate = x509.load_pem_x509_certificate((tmp_path / "dev.pem").read_bytes())
+    key = load_pem_private_key((tmp_path / "dev.key").read_bytes(), None)
+    encrypted = pkcs12.serialize_key_and_certificates(
+        b"x", key, certificate, None, BestAvailableEncryption(b"p12 Secret")
+    )
+    (tmp_path / "dev.p12").write_bytes(encrypted)
+    (tmp_path / "password").write_text("p12 Secret\n")
+    mine = ["--p12", tmp_path / "dev.p12", "--p12-password-file", tmp_path / "password"]
+    out = ["--out-cert", tmp_path / "again.pem"]
+    done = estctl("reenroll", "--json", *server.at, *mine, *out)
+    assert done.status == 0, done.err
+    (tmp_path / "password").write_text("wrong Secret\n")
+    done = estctl("reenroll", "--json", *server.at, *mine, *out)
+    assert done.status == 2 and "Secret" not in done.out + done.err
+
+
+class TestReenroll:
+    def renew(self, server, folder, *options):
+        mine = ["--cert", folder / "dev.pem", "--key", folder / "dev.key"]
+        out = ["--out-cert", folder / "new.pem", *options]
+        return estctl("reenroll", "--json", *server.at, *mine, *out)
+
+    def test_with_the_old_key(self, server, tmp_path):
+        old = enrolled(server, tmp_path, "--subject", "CN=pump", "--san", "dns:pump.example")
+        done = self.renew(server, tmp_path)
+        assert done.status == 0, done.err
+        assert done.json["serial"] != old["serial"] and done.json["subject"] == "CN=pump"
+        assert public_of(tmp_path / "new.pem") == public_of(tmp_path / "dev.pem")
+        text = openssl("x509", "-in", tmp_path / "new.pem", "-noout", "-text")
+        assert "DNS:pump.example" in text
+
+    def test_with_a_new_key(self, server, tmp_path):
+        enrolled(server, tmp_path, "--subject", "CN=pump")
+        done = self.renew(server, tmp_path, "--rekey", "--out-key", tmp_path / "new.key")
+        assert done.status == 0, done.err
+        new = public_of(tmp_path / "new.pem")
+        assert new == openssl("pkey", "-in", tmp_path / "new.key", "-pubout")
+        assert new != public_of(tmp_path / "dev.pem")
+
+    def test_a_certificate_of_another_ca(self, server, tmp_path):
+        ca = trustme.CA()
+        ca.issue_cert("x").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "dev.pem"))
+        (tmp_path / "dev.key").write_bytes((tmp_path / "dev.pem").read_bytes())
+        done = self.renew(server, tmp_path)
+        assert done.status == 1 and done.err.count("\n") == 1, done.err
+
+
+class TestExitStatuses:
+    def test_refused_by_the_server(self, server, tmp_path):
+        (tmp_path / "password").write_text("Wr0ngSecret\n")
+        options = ["--user", "device", "--password-file", tmp_path / "password"]
+        out = ["--out-key", tmp_path / "k"]
+        done = estctl("enroll", "--json", *server.at, *options, "--subject", "CN=x", *out)
+        assert done.status == 1 and done.json["exit_status"] == 1
+        assert done.json["step"] == "simpleenroll" and "(401)" in done.err
+        assert "Wr0ngSecret" not in done.out + done.err
+        assert not (tmp_path / "k").exists()
+
+    def test_no_server(self, server):
+        done = estctl("cacerts", "--url", "https://127.0.0.1:1", "--anchors", server.anchors)
+        assert done.status == 1 and "cacerts" in done.err and done.out == ""
+
+    def test_wrong_usage(self, server, tmp_path):
+        (tmp_path / "nothing").write_text("nothing")
+        missing, nothing = tmp_path / "missing", tmp_path / "nothing"
+        new = ["--subject", "CN=x", "--out-key", tmp_path / "k"]
+        for arguments in (
+            ["cacerts", "--url", server.url],
+            ["cacerts", *server.at, "--fingerprint", server.fingerprint],
+            ["cacerts", "--url", server.url, "--fingerprint", "ab"],
+            ["cacerts", "--url", server.url, "--anchors", missing],
+            ["cacerts", "--url", server.url, "--anchors", nothing],
+            ["cacerts", "--url", "ftp://x", "--anchors", server.anchors],
+            ["cacerts", "--no-such-option"],
+            ["enroll", *server.at, *server.credential, "--subject", "CN=x"],  # the key is lost
+            ["enroll", *server.at, *server.credential, "--out-key", tmp_path / "k"],  # no subject
+            ["enroll", *server.at, *server.credential, "--csr", nothing],
+            ["enroll", *server.at, "--user", "x", *new],
+            ["enroll", *server.at, "--cert", nothing, "--key", nothing, *new],
+            ["enroll", *server.at, "--key", nothing, "--subject", "CN=x"],
+            ["reenroll", *server.at],
+        ):
+            done = estctl(*arguments)
+            assert done.status == 2 and done.err, (arguments, done)
+        assert not (tmp_path / "k").exists()
+
+    def test_trust_that_cannot_be_established(self, server, tmp_path):
+        done = estctl("cacerts", "--json", "--url", server.url, "--fingerprint", "ab" * 32)
+        assert done.status == 3 and server.fingerprint in done.err
+        done = estctl("cacerts", "--url", server.url, "--system-trust")
+        assert done.status == 3 and "trust anchor" in done.err
+
+    def test_not_yet(self, tmp_path):
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("127.0.0.1").configure_cert(context)
+        key = ec.generate_private_key(ec.SECP256R1())
+        (tmp_path / "csr").write_bytes(request(key))
+        root = certs_only(der(ca.cert_pem.bytes()))
+        issued = certs_only(issue(ca, key.public_key()))
+        later = response(b"", "202 Accepted", "", "Retry-After: 1")
+
+        def script(connection):
+            while sent := connection.read_request():
+                posts = [other for other in connection.requests if other.body]
+                if not sent.body:
+                    connection.send(response(root))
+                else:
+                    connection.send(later if len(posts) < 3 else response(issued))
+
+        for wait, status in ((0, 4), (1, 4), (30, 0)):
+            with ScriptedServer(script, context) as server:
+                url = f"https://127.0.0.1:{server.port}"
+                trust = ["--url", url, "--anchors", tmp_path / "ca.pem"]
+                options = ["--csr", tmp_path / "csr", "--max-wait", wait]
+                done = estctl("enroll", "--json", *trust, *options)
+            assert done.status == status, done.err
+            bodies = {sent.body for sent in server.requests if sent.body}
+            assert len(bodies) == 1, "the same request is sent again"
+
+
+def test_help_names_every_command():
+    done = estctl("--help")
+    for command in ("server", "cacerts", "csrattrs", "enroll", "reenroll", "device"):
+        assert command in done.out
