@@ -25,7 +25,7 @@ server: setup ## run the development EST server until Ctrl-C
 	@$(VENV)/estctl server
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
-	$(VENV)/python -m pytest
+	$(VENV)/python -m pytest -n auto --dist loadfile
 
 bench: setup ## measure what the operations cost; writes build/bench.json
 	@$(VENV)/python tools/bench.py

@@ -107,7 +107,6 @@ def test_the_variable_wins(tmp_path, monkeypatch):
     ("answer", "reason"),
     [
         ('["micropython", [1, 22, 2], 64]', "is MicroPython 1.22.2, too old"),
-        ('["micropython", [1, 25, 0], 32]', "is a 32-bit program"),
         ('["circuitpython", [9, 0, 0], 64]', "is circuitpython, not MicroPython"),
         ("hello", "is not MicroPython"),
     ],
@@ -121,6 +120,16 @@ def test_a_chosen_program_that_cannot_serve_is_refused_by_name(
     text = interpreters.why_missing("unix")
     assert reason in text
     assert f"MICROPYTHON={chosen}" in text
+
+
+def test_a_32_bit_program_may_be_chosen_but_no_64_bit_one_as_unix32(tmp_path, monkeypatch):
+    small = program(tmp_path / "mp32", '["micropython", [1, 25, 0], 32]')
+    large = program(tmp_path / "mp64", '["micropython", [1, 25, 0], 64]')
+    monkeypatch.setenv("MICROPYTHON", str(small))
+    monkeypatch.setenv("MICROPYTHON32", str(large))
+    assert interpreters.find("unix") == small
+    assert interpreters.find("unix32") is None
+    assert "is a 64-bit program" in interpreters.why_missing("unix32")
 
 
 def test_a_chosen_program_that_is_not_there_is_refused(monkeypatch):

@@ -20,6 +20,8 @@ async def error(response, limits, now, authenticated):
     shown = ": " + reason if reason else ""
     if status == 202 or (status in (429, 503) and "retry-after" in response.headers):
         after = retry_after(response.headers.get("retry-after"), now)
+        if after is not None:
+            after = min(after, limits.MAX_RETRY_AFTER)
         said = "not yet (202)" if status == 202 else "it is busy (%d)" % status
         wait = "" if after is None else "; try again in %d s" % after
         return RetryLater("the server says " + said + wait + shown, status, after, reason)

@@ -390,6 +390,12 @@ class TestBadAnswers:
         fails(went, "RetryLater", "not yet (202); try again in 3600 s")
         assert went["retry_after"] == 3600
 
+    def test_a_retry_after_without_end_is_bounded(self, device, context, anchor):
+        later = response(b"", "503 Busy", "", "Retry-After: " + "9" * 50)
+        went = self.get(device, context, anchor, later, limits={"MAX_RETRY_AFTER": 7200})
+        fails(went, "RetryLater", "it is busy (503); try again in 7200 s")
+        assert went["retry_after"] == 7200
+
     def test_not_yet_without_a_length_and_closed(self, device, context, anchor):
         def script(connection):
             connection.read_request()

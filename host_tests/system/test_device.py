@@ -2,12 +2,13 @@
 
 import json
 import socket
+import sys
 import time
 
 import pytest
 from certs_only import certs_only
 from conftest import estctl, openssl
-from estctl import interpreters, simulation
+from estctl import interpreters, library, simulation
 from probing import der
 from scripted_server import ScriptedServer, answers, response
 
@@ -69,6 +70,20 @@ def test_a_whole_first_boot_in_96_kib(server, tmp_path):
     library = list((tmp_path / "flash" / "lib").rglob("*"))
     assert [path for path in library if path.suffix == ".py"] == []
     assert len([path for path in library if path.suffix == ".mpy"]) > 20
+
+
+def test_a_first_boot_loads_what_make_size_counts(server, tmp_path):
+    sys.path.insert(0, str(library.ROOT / "tools"))
+    from size import NOT_AT_FIRST_BOOT
+
+    flash = tmp_path / "flash"
+    options = ["--subject", "CN=x", *server.pinned, *server.credential]
+    assert boot(server, flash, "micropython", *options).status == 0
+    for name in NOT_AT_FIRST_BOOT:
+        (flash / "lib" / name).with_suffix(".mpy").unlink()
+    (flash / "identity" / "identity.der").unlink()
+    went = simulation.boot(flash, "micropython", None, False, print)
+    assert went.report and went.report["failure"] is None, went.lines
 
 
 def test_too_small_a_heap_is_one_clear_error(server, tmp_path):

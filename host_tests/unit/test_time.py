@@ -1,0 +1,58 @@
+import est_limits
+import unix_time
+from checks import raises
+from devid import clock
+from est_refusal import retry_after
+
+NOW = 784111777 - 100  # 1994-11-06 08:49:37 is RFC 9110's example
+
+
+def test_unix_time_of_dates():
+    assert unix_time.from_date(1970, 1, 1) == 0
+    assert unix_time.from_date(2000, 2, 29, 12, 30, 15) == 951827415
+    assert unix_time.from_date(1994, 11, 6, 8, 49, 37) == 784111777
+    assert unix_time.from_date(9999, 12, 31, 23, 59, 59) == 253402300799
+
+
+def test_unix_time_as_text():
+    assert unix_time.text(784111777) == "1994-11-06 08:49:37Z"
+    assert unix_time.text(0) == "1970-01-01 00:00:00Z"
+
+
+def test_the_clock_of_this_machine_is_plausible():
+    assert clock.plausible()
+    assert clock.floor() <= unix_time.now() < 1 << 32
+
+
+def test_retry_after_in_seconds_and_as_a_date():
+    assert retry_after("120", NOW) == 120
+    assert retry_after("0", NOW) == 0
+    assert retry_after("Sun, 06 Nov 1994 08:49:37 GMT", NOW) == 100
+    assert retry_after("Sun, 06 Nov 1994 08:47:00 GMT", NOW) == 0  # it has passed
+
+
+def test_a_retry_after_that_is_none():
+    for bad in (
+        None,
+        "",
+        "-5",
+        "1.5",
+        "soon",
+        "Sun, 06 Nov 1994 08:49:37 CET",
+        "Sun, 06 Foo 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49 GMT",
+        "Sun, x Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+    ):
+        assert retry_after(bad, NOW) is None, bad
+
+
+def test_an_endless_number_is_cut():
+    assert retry_after("9" * 500, NOW) == 999999999
+
+
+def test_every_limit_has_a_number():
+    for name in dir(est_limits):
+        if name[0] != "_":
+            assert getattr(est_limits, name) > 0, name
+    raises(AttributeError, getattr, est_limits, "NO_SUCH_LIMIT")
