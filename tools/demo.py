@@ -14,6 +14,7 @@ from pathlib import Path
 from estctl import interpreters
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "demo"
@@ -98,7 +99,7 @@ def _summary(values: dict[str, str], heap: str | None) -> Table:
     table.add_column()
     table.add_column(overflow="fold")
     for name in ("subject", "issuer", "serial", "not_before", "not_after", "fingerprint"):
-        table.add_row(name.replace("_", " "), str(values[name]))
+        table.add_row(name.replace("_", " "), Text(str(values[name])))
     table.add_row("verified", values["verified"])
     table.add_row("time", f"{values['seconds']} s, boot to stored identity")
     if values["live_heap_bytes"]:

@@ -63,6 +63,13 @@ def test_people_get_a_table(server):
     assert done.status == 0 and "CA certificates" in done.out and "issuing CA" in done.out
 
 
+def test_a_subject_in_brackets_is_shown_as_it_is(server, tmp_path):
+    options = [*server.at, *server.credential, "--subject", "CN=[/bold] [red]x"]
+    done = estctl("enroll", *options, "--out-key", tmp_path / "k")
+    assert done.status == 0, done.err
+    assert "CN=[/bold] [red]x" in done.out
+
+
 def test_csrattrs(server, servers, tmp_path):
     assert estctl("csrattrs", "--json", *server.at).json == {"attributes": []}
     message = (

@@ -28,7 +28,7 @@ def device(
     flash: Annotated[Path, typer.Option("--flash", help="Folder that is the board's flash.")],
     url: Annotated[
         str | None,
-        typer.Option("--url", help="https://HOST[:PORT][/LABEL]; left out: boot what is there."),
+        typer.Option("--url", help="https://HOST:PORT/LABEL; without --url: boot what is there."),
     ] = None,
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,

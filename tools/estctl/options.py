@@ -12,7 +12,9 @@ from estctl import files
 
 _TRUST, _CREDENTIAL = "Trust (one of)", "Credential"
 
-Url = Annotated[str, typer.Option("--url", help="https://HOST[:PORT][/LABEL]")]
+Url = Annotated[
+    str, typer.Option("--url", help="https://HOST:PORT/LABEL; port and label may be left out.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Anchors = Annotated[
     Path | None,

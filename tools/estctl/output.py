@@ -9,6 +9,7 @@ import est_errors
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.md has them
 
@@ -44,10 +45,15 @@ def report(values: dict[str, Any], as_json: bool, title: str) -> None:
     for name, value in values.items():
         if isinstance(value, list):
             value = "\n".join(str(entry) for entry in value)
-        table.add_row(name.replace("_", " "), str(value))
+        # Text, not markup: a certificate's name may hold brackets.
+        table.add_row(name.replace("_", " "), Text(str(value)))
     Console(highlight=False).print(table)
 
 
 def progress(as_json: bool) -> Callable[[str], None]:
     """Return a log function for the library: lines on standard error, none with --json."""
-    return (lambda text: None) if as_json else (lambda text: console.print(text, style="dim"))
+    return (
+        (lambda text: None)
+        if as_json
+        else (lambda text: console.print(text, style="dim", markup=False))
+    )

@@ -15,6 +15,7 @@ from est_errors import EstError
 from pki.csrattrs import CsrAttributes
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from estctl import output
 from estctl.server.authority import KEY_KINDS
@@ -131,7 +132,7 @@ def _facts(running: EstServer, settings: Settings) -> dict[str, str | int]:
 def _introduce(facts: dict[str, str | int]) -> None:
     lines = [f"{name.replace('_', ' '):14} {value}" for name, value in facts.items()]
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Panel("\n".join(lines), title="EST development server", expand=False))
+    console.print(Panel(Text("\n".join(lines)), title="EST development server", expand=False))
     console.print(
         "Try, in another terminal:\n"
         f"  estctl cacerts --url {facts['url']} --fingerprint {facts['fingerprint']}\n"
