@@ -72,6 +72,8 @@ class Client:
         self._path = _base_path(label)
         self._host = host
         self._port = port
+        name = "[" + host + "]" if ":" in host else host
+        self._authority = name if port == 443 else name + ":%d" % port
         self._fingerprint = _fingerprint(fingerprint)
         self._credential = None if user is None and password is None else (user, password)
         self._authorization = None
@@ -88,6 +90,8 @@ class Client:
         self.ca_certificates = []
         self.chain = []
         self.handshakes = 0
+        if user and ":" in user:
+            raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
         if (certificate is None) != (key is None):
             raise ConfigError("a client certificate needs its key, and a key its certificate")
         if not self.anchors and not self._fingerprint:
@@ -263,7 +267,7 @@ class Client:
                 import est_refusal
 
                 raise await self._within(
-                    est_refusal.error(response, self._limits, self._now(), answered)
+                    est_refusal.error(response, self._limits, self._now(), self._authorization)
                 )
             await self._within(response.discard(self._limits.CHUNK_SIZE))
 
@@ -302,10 +306,7 @@ class Client:
             None if provisional else self._key,
             provisional,
         )
-        host = "[" + self._host + "]" if ":" in self._host else self._host
-        if self._port != 443:
-            host += ":%d" % self._port
-        self._http = HttpConnection(stream, host, self._limits, self._received)
+        self._http = HttpConnection(stream, self._authority, self._limits, self._received)
         self.handshakes += 1
 
     async def _within(self, step):
@@ -336,15 +337,13 @@ class Client:
     def _same_origin(self, response):
         """Return the path of a redirect within this origin (RFC 7030 3.2.1), else None."""
         location = response.headers.get("location", "")
+        if not self.anchors:
+            return None  # the provisional connection is for /cacerts alone
         if location.startswith("/") and not location.startswith("//"):
             return location
-        host = "[" + self._host + "]" if ":" in self._host else self._host
-        origins = ["https://%s:%d/" % (host, self._port)]
-        if self._port == 443:
-            origins.append("https://" + host + "/")
-        for origin in origins:
-            if location.lower().startswith(origin.lower()):
-                return location[len(origin) - 1 :]
+        origin = "https://" + self._authority
+        if location.lower().startswith(origin.lower() + "/"):
+            return location[len(origin) :]
         return None
 
 

@@ -12,8 +12,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 async def error(response, limits, now, authenticated):
     """Return the error (an EstError) for a response that is no success.
 
-    now: Unix seconds, for a Retry-After that is a date. authenticated: whether HTTP credentials
-    were sent.
+    now: Unix seconds, for a Retry-After that is a date. authenticated: true where HTTP
+    credentials were sent.
     """
     status = response.status
     reason = await _reason(response, limits)

@@ -38,6 +38,9 @@ async def connect(
         raise DeadlineError(
             "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
         )
+    except asyncio.CancelledError:
+        wrapper.close()
+        raise
     except (OSError, ValueError) as error:
         wrapper.close()
         raise _explained(error, host, port)

@@ -111,11 +111,19 @@ class TestOperations:
         assert went["results"] == [[anchor.hex()]]
 
     def test_a_redirect_within_the_origin_is_followed(self, device, context, anchor):
-        moved = response(b"", "307 Moved", "", "Location: /elsewhere/cacerts")
-        script = answers(moved, response(certs_only(anchor)))
+        def script(connection):
+            here = f"https://127.0.0.1:{server.port}"
+            for location in ("/elsewhere/cacerts", here + "/again"):
+                connection.read_request()
+                connection.send(response(b"", "307 Moved", "", "Location: " + location))
+            connection.read_request()
+            connection.send(response(certs_only(anchor)))
+
         with ScriptedServer(script, context) as server:
-            device.run("cacerts", port=server.port, anchors=[anchor])
+            went = device.run("cacerts", port=server.port, anchors=[anchor])
+        assert went["handshakes"] == 1
         assert server.requests[1].head.startswith("GET /elsewhere/cacerts ")
+        assert server.requests[2].head.startswith("GET /again ")
 
     @pytest.mark.parametrize(
         "answer",
@@ -412,6 +420,13 @@ class TestBadAnswers:
             moved = response(b"", "302 Found", "", "Location: " + target)
             went = self.get(device, context, anchor, moved)
             fails(went, "ServerError", "redirects (302)", "not followed")
+
+    def test_the_provisional_connection_follows_no_redirect(self, device, context):
+        moved = response(b"", "302 Found", "", "Location: /elsewhere")
+        with ScriptedServer(answers(moved), context) as server:
+            went = device.run("cacerts", port=server.port, fingerprint="ab" * 32)
+        fails(went, "ServerError", "redirects (302)")
+        assert len(server.requests) == 1
 
     def test_endless_redirects(self, device, context, anchor):
         moved = response(b"", "302 Found", "", "Location: /again")

@@ -10,6 +10,7 @@ def test_what_a_client_needs_is_asked_for():
     raises(ConfigError, est.Client, "h", anchors=[])
     raises(ConfigError, est.Client, "h", fingerprint=PIN, certificate=b"x")
     raises(ConfigError, est.Client, "h", fingerprint=PIN, key=b"x")
+    raises(ConfigError, est.Client, "h", fingerprint=PIN, user="a:b", password="c")
 
 
 def test_fingerprints_in_the_forms_that_tools_print():

@@ -152,6 +152,11 @@ class DeviceIdentity:
         self._log("key: generating P-256")
         key = await keys.generate()
         attributes = await client.csrattrs() if settings.csrattrs else None
+        if attributes and attributes.wants_challenge_password:
+            # Some servers list it and do not require it, so the request is sent all the same.
+            self._log(
+                "csrattrs: the server wants the request linked to TLS, which is not possible"
+            )
         from pki import csr
 
         request = await csr.build(
