@@ -25,7 +25,7 @@ from setup.environment import Environment  # noqa: E402
 from setup.progress import SetupError, headline, say  # noqa: E402
 
 # Programs that the tests and the demo start, and the Debian package of each.
-_PROGRAMS = {"openssl": "openssl"}
+_PROGRAMS = {"openssl": "openssl", "curl": "curl"}
 
 
 def main() -> int:
