@@ -110,6 +110,43 @@ class TestOperations:
             went = device.run("cacerts", port=server.port, anchors=[anchor])
         assert went["results"] == [[anchor.hex()]]
 
+    def test_a_tls_certificate_of_another_ca_than_the_est_ca(self, device, context, anchor):
+        est_ca = trustme.CA()
+        issued = issue(est_ca, KEY.public_key())
+        script = answers(
+            response(certs_only(der(est_ca.cert_pem.bytes()))), response(certs_only(issued))
+        )
+        with ScriptedServer(script, context) as server:
+            went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR)
+        assert went.get("results") == [issued.hex()], went
+
+    def test_cacerts_without_the_root_and_an_enrolment_with_its_chain(
+        self, device, ca, context, anchor
+    ):
+        issuing = ca.create_child_ca()
+        issuing_der = der(issuing.cert_pem.bytes())
+        issued = issue(issuing, KEY.public_key())
+        script = answers(
+            response(certs_only(issuing_der)), response(certs_only(issuing_der, issued))
+        )
+        with ScriptedServer(script, context) as server:
+            went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR)
+        assert went.get("results") == [issued.hex()], went
+
+    def test_head_and_body_in_records_of_their_own_and_odd_headers(self, device, context, anchor):
+        def script(connection):
+            connection.read_request()
+            body = certs_only(anchor).replace(b"\n", b"") + b"  \0"
+            connection.send(
+                b"HTTP/1.1 200 OK\r\nStatus: 200 OK\r\ncontent-length: %d\r\n" % len(body)
+            )
+            for i in range(0, len(b"\r\n" + body), 99):
+                connection.send((b"\r\n" + body)[i : i + 99])
+
+        with ScriptedServer(script, context) as server:
+            went = device.run("cacerts", port=server.port, anchors=[anchor])
+        assert went.get("results") == [[anchor.hex()]], went
+
     def test_a_redirect_within_the_origin_is_followed(self, device, context, anchor):
         def script(connection):
             here = f"https://127.0.0.1:{server.port}"
