@@ -4,6 +4,7 @@ Each line is {"do": "verify" | "path" | "request", ...} with bytes as hex; each 
 {"ok": ...} or {"error", "class"}. Errors that are not ours end the run with a traceback.
 """
 
+import gc
 import json
 import sys
 from binascii import hexlify, unhexlify
@@ -22,9 +23,14 @@ async def verify(spki, algorithm, message, signature_):
     return True
 
 
-async def check(leaf, pool, anchors, now=None):
+async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, host=None):
     bags = [[x509.Certificate(unhexlify(raw)) for raw in bag] for bag in (pool, anchors)]
-    above = await path.check(x509.Certificate(unhexlify(leaf)), *bags, now)
+    leaf = x509.Certificate(unhexlify(leaf))
+    above = await path.check(leaf, *bags, now, purpose and unhexlify(purpose), strict)
+    if host:
+        from pki import server_name
+
+        server_name.check(leaf, host)
     return len(above)
 
 
@@ -47,3 +53,5 @@ async def _answer(line):
 
 for line in sys.stdin:
     print(json.dumps(asyncio.run(_answer(line))))
+    line = None
+    gc.collect()  # the next line is long

@@ -14,6 +14,17 @@ RSA = "300d06092a864886f70d0101%02x0500"
 HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 
 
+def pss(number, salt):
+    """AlgorithmIdentifier of RSASSA-PSS with SHA-256 (1), -384 (2) or -512 (3), also for MGF1."""
+    sha2 = bytes.fromhex("300d06096086480165030402%02x0500" % number)
+    mask = b"\x30" + bytes([11 + len(sha2)]) + bytes.fromhex("06092a864886f70d010108") + sha2
+    fields = b"\xa0" + bytes([len(sha2)]) + sha2
+    fields += b"\xa1" + bytes([len(mask)]) + mask
+    fields += bytes([0xA2, 3, 2, 1, salt])
+    whole = bytes.fromhex("06092a864886f70d01010a") + b"\x30" + bytes([len(fields)]) + fields
+    return (b"\x30" + bytes([len(whole)]) + whole).hex()
+
+
 def spki(key):
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
 
@@ -63,6 +74,10 @@ def test_every_algorithm(device):
         for i, digest in enumerate(HASHES):
             signature = key.sign(message, padding.PKCS1v15(), digest).hex()
             wishes.append(wish(spki(key), RSA % (11 + i), message.hex(), signature))
+            for salt in (digest.digest_size, 0, 20):
+                scheme = padding.PSS(padding.MGF1(digest), salt)
+                signature = key.sign(message, scheme, digest).hex()
+                wishes.append(wish(spki(key), pss(1 + i, salt), message.hex(), signature))
     assert device.pki(*wishes) == [{"ok": True}] * len(wishes)
     for changed in wishes:
         changed["message"] = "00" + changed["message"]
@@ -80,7 +95,7 @@ def test_what_is_not_accepted_is_named(device):
     cases = [
         (spki(key), "300906072a8648ce3d0401", "00", "1.2.840.10045.4.1"),  # SHA-1
         (spki(three), "300d06092a864886f70d0101050500", "00", "1.2.840.113549.1.1.5"),
-        (spki(three), "300d06092a864886f70d01010a3000", "00", "1.2.840.113549.1.1.10"),  # PSS
+        (spki(three), "300d06092a864886f70d01010a3000", "00", "RSA-PSS with SHA-1"),
         (spki(small), RSA % 11, pkcs1, "1024 bits"),
         (spki(other), ECDSA % 2, "00", "1.3.132.0.35"),
         (spki(key), RSA % 11, "00", "key of another kind"),

@@ -6,9 +6,11 @@ contents octets; other constants stand in the module that uses them.
 
 from est_errors import ConfigError, DerError
 
+SUBJECT_KEY_IDENTIFIER = b"\x55\x1d\x0e"
 KEY_USAGE = b"\x55\x1d\x0f"
 SUBJECT_ALT_NAME = b"\x55\x1d\x11"
 BASIC_CONSTRAINTS = b"\x55\x1d\x13"
+NAME_CONSTRAINTS = b"\x55\x1d\x1e"
 EXT_KEY_USAGE = b"\x55\x1d\x25"
 
 

@@ -1,11 +1,11 @@
 """Certification paths (RFC 5280 section 6): from a certificate up to a trust anchor.
 
-Signatures, name chaining, validity, CA flag, path length, keyUsage and unknown critical
-extensions are checked. Name constraints, policies and revocation are not: a certificate with
-critical name constraints is refused. Work is bounded whatever the bag of certificates holds.
+Signatures, name chaining, validity, CA flag, path length, keyUsage, extKeyUsage of the leaf, name
+constraints and unknown critical extensions are checked. Policies and revocation are not: critical
+policy constraints are refused. Work is bounded whatever the bag of certificates holds.
 """
 
-from est_errors import TrustError
+from est_errors import DerError, TrustError
 from micropython import const
 
 from pki import oid, x509
@@ -14,19 +14,32 @@ _MAX_LENGTH = const(6)  # certificates above the leaf
 _MAX_SIGNATURES = const(16)  # verified for one path, wrong turnings included
 
 # Critical extensions that are processed here, or that do not restrict what this library does.
-_KNOWN = (oid.BASIC_CONSTRAINTS, oid.KEY_USAGE, oid.SUBJECT_ALT_NAME, oid.EXT_KEY_USAGE)
+_KNOWN = (
+    oid.BASIC_CONSTRAINTS,
+    oid.KEY_USAGE,
+    oid.SUBJECT_ALT_NAME,
+    oid.EXT_KEY_USAGE,
+    oid.NAME_CONSTRAINTS,
+)
 
 
-async def check(leaf, pool, anchors, now=None):
+async def check(leaf, pool, anchors, now=None, purpose=None, strict=False):
     """Find and verify a path from leaf to one of the anchors.
 
     leaf, pool, anchors: x509.Certificate and lists of them; pool holds intermediates that nobody
-    vouches for yet. now: Unix seconds, or None to leave out every check of validity. Returns the
-    path above the leaf as a list of Certificates, the anchor last. Raises TrustError.
+    vouches for yet. now: Unix seconds, or None to leave out every check of validity. purpose: OID
+    contents of the extended key usage that the leaf must allow, or None. strict: refuse also CA
+    certificates that break the letter of RFC 5280 harmlessly, as many private roots do:
+    basicConstraints not critical, no subjectKeyIdentifier. Returns the path above the leaf as a
+    list of Certificates, the anchor last. Raises TrustError.
     """
     _check_critical(leaf)
     _check_validity(leaf, now)
-    search = _Search(pool, anchors, now)
+    if not leaf.basic_constraints[0] and (leaf.key_usage or 0) >> x509.KEY_CERT_SIGN & 1:
+        raise TrustError(_label(leaf) + " may sign certificates without being a CA")
+    if purpose is not None and not leaf.allows(purpose):
+        raise TrustError("%s is not meant for this purpose (extKeyUsage)" % _label(leaf))
+    search = _Search(pool, anchors, now, strict)
     path = await search.up(leaf, [])
     if path is None:
         raise TrustError(
@@ -38,36 +51,40 @@ async def check(leaf, pool, anchors, now=None):
 class _Search:
     """A depth-first search over issuers, anchors first."""
 
-    def __init__(self, pool, anchors, now):
+    def __init__(self, pool, anchors, now, strict):
         self._anchors = anchors
         self._pool = pool
         self._now = now
+        self._strict = strict
         self._signatures = _MAX_SIGNATURES
         self.why = ""
 
     async def up(self, certificate, below):
-        """Return the path above certificate, or None. below: the CA certificates up to it."""
-        for anchor in self._anchors:
-            if anchor.subject == certificate.issuer and await self._issued(
-                anchor, certificate, below
-            ):
-                return [anchor]
-        if len(below) >= _MAX_LENGTH - 1:
-            return None
-        for candidate in self._pool:
-            if candidate.subject != certificate.issuer or candidate.self_issued:
+        """Return the path above certificate, or None. below: the certificates up to it."""
+        below = below + [certificate]
+        # Names that differ only in letter case or string type are rare: they are tried last.
+        for named in (_named, _named_alike):
+            for anchor in self._anchors:
+                if named(anchor, certificate) and await self._issued(anchor, below):
+                    return [anchor]
+            if len(below) >= _MAX_LENGTH:
                 continue
-            if _among(candidate, below) or not await self._issued(candidate, certificate, below):
-                continue
-            path = await self.up(candidate, below + [candidate])
-            if path is not None:
-                return [candidate] + path
+            for candidate in self._pool:
+                if not named(candidate, certificate) or _among(candidate, below):
+                    continue
+                if await self._issued(candidate, below):
+                    path = await self.up(candidate, below)
+                    if path is not None:
+                        return [candidate] + path
         return None
 
-    async def _issued(self, issuer, certificate, below):
-        """Return whether issuer may have issued certificate and its signature is right."""
+    async def _issued(self, issuer, below):
+        """Return whether issuer may have issued the last of `below`, signature included."""
+        certificate = below[-1]
         try:
             _check_issuer(issuer, below, self._now)
+            if self._strict:
+                _check_profile(issuer)
             if not self._signatures:
                 raise TrustError("too many candidate certificates")
             self._signatures -= 1
@@ -79,7 +96,7 @@ class _Search:
                 certificate.tbs,
                 certificate.signature,
             )
-        except TrustError as error:
+        except (TrustError, DerError) as error:
             self.why = " (" + error.message + ")"
             return False
         return True
@@ -90,18 +107,44 @@ def _check_issuer(issuer, below, now):
     _check_critical(issuer)
     _check_validity(issuer, now)
     ca, length = issuer.basic_constraints
+    if len(issuer.subject) == 2:
+        raise TrustError("a CA certificate has no subject (RFC 5280 4.1.2.6)")
     if not ca:
         raise TrustError(_label(issuer) + " is not a CA certificate")
     usage = issuer.key_usage
     if usage is not None and not usage >> x509.KEY_CERT_SIGN & 1:
         raise TrustError(_label(issuer) + " may not sign certificates (keyUsage)")
-    if length is not None:
-        between = 0
-        for certificate in below:
-            if not certificate.self_issued:
-                between += 1
-        if between > length:
-            raise TrustError(_label(issuer) + " allows only %d certificates below it" % length)
+    # Self-issued ones, as of a key rollover, count for neither of these (6.1.4 l, 6.1.3 b).
+    others = [other for other in below[1:] if not other.self_issued]
+    if length is not None and len(others) > length:
+        raise TrustError(_label(issuer) + " allows only %d certificates below it" % length)
+    constraints = issuer.extension(oid.NAME_CONSTRAINTS)
+    if constraints is not None:
+        from pki import name_constraints
+
+        for certificate in below[:1] + others:
+            name_constraints.check(constraints, certificate)
+
+
+def _check_profile(issuer):
+    """Check what RFC 5280 demands of a CA certificate and a path can do without."""
+    if issuer.extension(oid.SUBJECT_KEY_IDENTIFIER) is None:
+        raise TrustError(_label(issuer) + " has no subjectKeyIdentifier (RFC 5280 4.2.1.2)")
+    for kind, critical, _ in issuer.extensions():
+        if kind == oid.BASIC_CONSTRAINTS and not critical:
+            raise TrustError(_label(issuer) + ": basicConstraints is not critical (4.2.1.9)")
+
+
+def _named(issuer, certificate):
+    """Return whether the issuer's subject is the certificate's issuer, byte by byte."""
+    return issuer.subject == certificate.issuer
+
+
+def _named_alike(issuer, certificate):
+    """Return whether they are the same name, but not byte by byte (RFC 5280 7.1)."""
+    from pki import name_match
+
+    return not _named(issuer, certificate) and name_match.same(issuer.subject, certificate.issuer)
 
 
 def _check_critical(certificate):

@@ -1,4 +1,7 @@
-"""RSA signature verification, PKCS #1 v1.5 (RFC 8017 8.2.2): strict, by building and comparing."""
+"""RSA signature verification, PKCS #1 v1.5 (RFC 8017 8.2.2): strict, by building and comparing.
+
+The public-key operation serves pki.rsa_pss, too.
+"""
 
 from est_errors import DerError, TrustError
 from micropython import const
@@ -16,6 +19,18 @@ def verify(key, digest_info, signature):
     key: the RSAPublicKey DER (bytes-like); digest_info: the DER DigestInfo (bytes) of the digest;
     signature: bytes-like.
     """
+    n, e, size, _ = public_numbers(key)
+    # EMSA-PKCS1-v1_5: nothing of the encoded message is parsed, so that nothing can hide in it.
+    padding = b"\xff" * (size - 3 - len(digest_info))
+    if recover(n, e, size, signature) != b"\0\x01" + padding + b"\0" + digest_info:
+        raise TrustError("the signature is wrong")
+
+
+def public_numbers(key):
+    """Return (modulus, exponent, octets and bits of the modulus) of an RSAPublicKey (DER).
+
+    Raises TrustError for keys that are not accepted.
+    """
     reader = der.sequence(key)
     n = reader.integer()
     e = reader.integer()
@@ -30,11 +45,12 @@ def verify(key, digest_info, signature):
         raise TrustError("RSA keys of %d bits are not accepted" % bits)
     if e < 3 or not e & 1 or e >> _MOST_EXPONENT_BITS:
         raise TrustError("RSA: the public exponent is not accepted")
+    return n, e, size, bits
+
+
+def recover(n, e, size, signature):
+    """Return the encoded message (bytes, as long as the modulus) of a signature (bytes-like)."""
     s = int.from_bytes(bytes(signature), "big")
     if len(signature) != size or s >= n:
         raise TrustError("the signature is wrong (its length)")
-    # EMSA-PKCS1-v1_5: nothing of the encoded message is parsed, so that nothing can hide in it.
-    padding = b"\xff" * (size - 3 - len(digest_info))
-    expected = b"\0\x01" + padding + b"\0" + digest_info
-    if pow(s, e, n).to_bytes(size, "big") != expected:
-        raise TrustError("the signature is wrong")
+    return pow(s, e, n).to_bytes(size, "big")

@@ -1,7 +1,7 @@
-"""Signature verification by AlgorithmIdentifier (RFC 5280 4.1.1.2): ECDSA and RSA PKCS #1 v1.5.
+"""Signature verification by AlgorithmIdentifier (RFC 5280 4.1.1.2): ECDSA and RSA.
 
-ECDSA with P-256 and P-384, RSA with 2048 to 4096 bits, SHA-256, SHA-384 and SHA-512. SHA-1, MD5,
-RSA-PSS and other curves are refused by name. What one key does not need is not loaded.
+ECDSA with P-256 and P-384, RSA PKCS #1 v1.5 and PSS with 2048 to 4096 bits, SHA-256, SHA-384 and
+SHA-512. SHA-1, MD5 and other curves are refused by name. What one key does not need is not loaded.
 """
 
 import hashlib
@@ -41,6 +41,12 @@ async def verify(spki, algorithm, message, signature):
         from pki import rsa
 
         rsa.verify(key, _digest_info(last - 10, message), signature)
+    elif kind == _RSA_WITH + b"\x0a":
+        if key_kind != _RSA_ENCRYPTION:
+            raise TrustError("an RSA signature with a key of another kind")
+        from pki import rsa_pss
+
+        rsa_pss.verify(key, reader, message, signature, _hash)
     else:
         raise TrustError("signatures with %s are not accepted" % oid.dotted(kind))
 

@@ -5,6 +5,8 @@ from est_errors import DerError
 
 from pki import der, oid
 
+_ANY_PURPOSE = b"\x55\x1d\x25\x00"  # anyExtendedKeyUsage
+
 # Named bits of keyUsage (RFC 5280 4.2.1.3).
 DIGITAL_SIGNATURE = 0
 KEY_CERT_SIGN = 5
@@ -122,6 +124,17 @@ class Certificate:
         bits = reader.named_bits()
         reader.finish()
         return bits
+
+    def allows(self, purpose):
+        """Return whether extKeyUsage allows a purpose (OID contents), or is absent (4.2.1.12)."""
+        value = self.extension(oid.EXT_KEY_USAGE)
+        if value is None:
+            return True
+        usages = der.sequence(value)
+        found = []
+        while usages.more():
+            found.append(usages.oid())
+        return purpose in found or _ANY_PURPOSE in found
 
 
 def request_public_key(request):
