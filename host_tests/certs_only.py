@@ -23,13 +23,13 @@ def request(key: ec.EllipticCurvePrivateKey) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def issue(ca, public_key, is_ca=False, days=30) -> bytes:
+def issue(ca, public_key, is_ca=False, days=30, name="pump") -> bytes:
     """Return the DER of a certificate that a trustme.CA's key signed."""
     authority = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pump")]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(authority.subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())

@@ -305,9 +305,16 @@ class Client:
             None if provisional else self._certificate,
             None if provisional else self._key,
             provisional,
+            None if provisional else self._authorise,
         )
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
         self.handshakes += 1
+
+    def _authorise(self, der):
+        """Check that a verified certificate is this server's (RFC 7030 3.6.1, 3.6.2)."""
+        from pki import server_name, x509
+
+        server_name.check(x509.Certificate(der), self._host)
 
     async def _within(self, step):
         """Bound one whole step of an exchange, however slowly its bytes trickle."""

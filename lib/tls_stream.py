@@ -10,7 +10,7 @@ import asyncio
 import gc
 
 import tls
-from est_errors import DeadlineError, KeyFault, TrustError
+from est_errors import DeadlineError, EstError, KeyFault, TrustError
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
@@ -18,19 +18,27 @@ _TCP_NODELAY = const(1)
 
 
 async def connect(
-    host, port, limits, anchors=(), certificate=None, key=None, provisional=False, server_name=None
+    host, port, limits, anchors=(), certificate=None, key=None, provisional=False, authorise=None
 ):
     """Open TCP and return a TlsStream; the handshake runs in its first write.
 
     host: str, DNS name or IP address; port: int; limits: see est_limits. anchors: DER
     certificates (bytes) that a server chain may end in. certificate, key: DER (bytes) of the
-    client certificate and its SEC 1 or PKCS #8 key, or None. server_name: the name to verify,
-    where it differs from host. Raises NetworkError, DeadlineError, KeyFault, TrustError.
+    client certificate and its SEC 1 or PKCS #8 key, or None. authorise: function of the server's
+    certificate (DER bytes) that raises an EstError where it is not the right server; it runs in
+    the handshake, before anything is sent. Raises NetworkError, DeadlineError, KeyFault and
+    TrustError.
     """
     gc.collect()  # the handshake needs large pieces of memory
     context = _context(anchors, certificate, key, provisional)
+    peer = _Peer(authorise)
+    if authorise:
+        try:
+            context.verify_callback = peer.seen
+        except AttributeError:
+            pass  # a port without it: what the TLS stack itself checks has to do
     wrapper = _NoDelay(context)
-    opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=server_name or host)
+    opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=host)
     try:
         reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
     except asyncio.TimeoutError:
@@ -43,8 +51,8 @@ async def connect(
         raise
     except (OSError, ValueError) as error:
         wrapper.close()
-        raise _explained(error, host, port)
-    return TlsStream(reader, writer, host, port, limits)
+        raise peer.error or _explained(error, host, port)
+    return TlsStream(reader, writer, host, port, limits, peer)
 
 
 def _context(anchors, certificate, key, provisional):
@@ -78,6 +86,24 @@ def client_context(anchors, certificate, key):
     return _context(anchors, certificate, key, False)
 
 
+class _Peer:
+    """Looks at the server's certificate while the handshake verifies it."""
+
+    def __init__(self, authorise):
+        self._authorise = authorise
+        self.error = None  # why the server was refused: an EstError
+
+    def seen(self, der, depth):
+        """Be called by the TLS stack for each certificate, leaf last; non-zero ends TLS."""
+        if depth == 0:
+            try:
+                self._authorise(bytes(der))  # the memory is the TLS stack's
+            except EstError as error:
+                self.error = error  # an exception must not pass through the TLS stack
+                return 1
+        return 0
+
+
 class _NoDelay:
     """Stands in for the context in asyncio.open_connection, to reach the raw socket.
 
@@ -109,12 +135,13 @@ class _NoDelay:
 class TlsStream:
     """A TLS connection with a deadline on every step; made by connect()."""
 
-    def __init__(self, reader, writer, host, port, limits):
+    def __init__(self, reader, writer, host, port, limits, peer):
         self._reader = reader
         self._writer = writer
         self._host = host
         self._port = port
         self._limits = limits
+        self._peer = peer
         self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
 
     async def readinto(self, view):
@@ -150,7 +177,7 @@ class TlsStream:
                 "%s:%d did not answer within %d s" % (self._host, self._port, self._timeout)
             )
         except (OSError, ValueError) as error:
-            raise _explained(error, self._host, self._port)
+            raise self._peer.error or _explained(error, self._host, self._port)
 
 
 def _explained(error, host, port):

@@ -9,6 +9,7 @@ import pytest
 import trustme
 from certs_only import certs_only, issue, request
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from probing import LIMITS, der
 from scripted_server import ScriptedServer, answers, response
 
@@ -284,6 +285,23 @@ class TestTrust:
     def test_a_certificate_for_another_host(self, device, ca, anchor):
         context = self.served(ca, "other.example")
         self.expect(device, context, [anchor], "another host name")
+
+    def test_a_certificate_that_names_its_host_in_the_subject_only(
+        self, device, ca, anchor, tmp_path
+    ):
+        # mbedTLS takes the common name where there is no subjectAltName; RFC 7030 3.6 does not.
+        server_key = ec.generate_private_key(ec.SECP256R1())
+        made = issue(ca, server_key.public_key(), name="127.0.0.1")
+        (tmp_path / "server.pem").write_text(ssl.DER_cert_to_PEM_cert(made))
+        encoded = server_key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ).decode()
+        with open(tmp_path / "server.pem", "a") as file:
+            file.write(encoded)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        text = "no subjectAltName" if device.name != "cpython" else ""  # OpenSSL says it itself
+        self.expect(device, context, [anchor], text)
 
     def test_an_expired_server_certificate(self, device, ca, anchor):
         now = datetime.datetime.now(datetime.timezone.utc)

@@ -1,5 +1,5 @@
 from checks import raises
-from est_errors import ConfigError, DerError
+from est_errors import ConfigError
 from pki import general_name
 
 
@@ -18,30 +18,6 @@ def test_alternative_names_of_every_kind():
         b"\x30\x18\xa0\x16\x06\x08\x2b\x06\x01\x05\x05\x07\x08\x04"
         b"\xa0\x0a\x30\x08\x06\x02\x2a\x03\x04\x02\x01\x02"
     )
-
-
-def test_ip_addresses():
-    for text, octets in (
-        ("192.0.2.7", b"\xc0\x00\x02\x07"),
-        ("::1", bytes(15) + b"\x01"),
-        ("2001:db8::7", b"\x20\x01\x0d\xb8" + bytes(11) + b"\x07"),
-        ("1:2:3:4:5:6:7:8", b"\0\x01\0\x02\0\x03\0\x04\0\x05\0\x06\0\x07\0\x08"),
-    ):
-        assert general_name.ip_octets(text) == octets
-    for bad in (
-        "",
-        "1.2.3",
-        "1.2.3.256",
-        "1.2.3.x",
-        "::1::",
-        "1:2:3",
-        "1:2:3:4:5:6:7:8:9",
-        ":::",
-        "12345::",
-    ):
-        assert general_name.ip_octets(bad) is None, bad
-    assert general_name.ip_text(b"\xc0\x00\x02\x07") == "192.0.2.7"
-    raises(DerError, general_name.ip_text, b"\0")
 
 
 def test_alternative_names_that_are_wrong_are_refused():

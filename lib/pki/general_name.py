@@ -1,8 +1,8 @@
 """Subject alternative names (RFC 5280 4.2.1.6), to and from text such as "dns:pump7.example"."""
 
-from est_errors import ConfigError, DerError
+from est_errors import ConfigError
 
-from pki import der, name, oid
+from pki import der, ip_address, name, oid
 
 _OTHER_NAME = 0xA0
 _GENERAL_NAMES = {"email": 0x81, "dns": 0x82, "uri": 0x86, "ip": 0x87, "rid": 0x88}
@@ -38,58 +38,13 @@ def decode(names):
             continue
         value = bytes(reader.take(tag))
         if kind == "ip":
-            text = ip_text(value)
+            text = ip_address.text(value)
         elif kind == "rid":
             text = oid.dotted(value)
         else:
             text = name.utf8(value)
         texts.append(kind + ":" + text)
     return texts
-
-
-def ip_octets(text):
-    """Return the 4 or 16 octets (bytes) of an IP address, or None where text is not one."""
-    if ":" in text:
-        return _ipv6_octets(text)
-    parts = text.split(".")
-    if len(parts) != 4:
-        return None
-    for part in parts:
-        if not part.isdigit() or len(part) > 3 or int(part) > 255:
-            return None
-    return bytes([int(part) for part in parts])
-
-
-def ip_text(octets):
-    """Return the text of the 4 or 16 octets of an IP address (IPv6 without zero compression)."""
-    if len(octets) == 4:
-        return ".".join([str(octet) for octet in octets])
-    if len(octets) == 16:
-        pairs = [octets[i] << 8 | octets[i + 1] for i in range(0, 16, 2)]
-        return ":".join(["%x" % pair for pair in pairs])
-    raise DerError("DER: an IP address of %d octets" % len(octets))
-
-
-def _ipv6_octets(text):
-    halves = text.split("::")
-    if len(halves) > 2:
-        return None
-    groups = [half.split(":") if half else [] for half in halves]
-    missing = 8 - sum([len(group) for group in groups])
-    if missing < 0 or (len(halves) == 1) != (missing == 0):
-        return None
-    words = groups[0] + ["0"] * missing + (groups[1] if len(halves) == 2 else [])
-    out = bytearray()
-    for word in words:
-        try:
-            value = int(word, 16)
-        except ValueError:
-            return None
-        if len(word) > 4 or value < 0:
-            return None
-        out.append(value >> 8)
-        out.append(value & 0xFF)
-    return bytes(out)
 
 
 def _general_name(entry):
@@ -104,7 +59,7 @@ def _general_name(entry):
             % entry
         )
     if kind == "ip":
-        octets = ip_octets(value)
+        octets = ip_address.octets(value)
         if octets is None:
             raise ConfigError("subjectAltName %r: not an IP address" % entry)
     elif kind == "rid":

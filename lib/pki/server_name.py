@@ -6,7 +6,7 @@ although some TLS stacks take it.
 
 from est_errors import TrustError
 
-from pki import der, general_name, oid
+from pki import der, ip_address, oid
 
 _DNS = 0x82
 _IP = 0x87
@@ -17,7 +17,7 @@ def check(certificate, host):
     names = certificate.extension(oid.SUBJECT_ALT_NAME)
     if names is None:
         raise TrustError("the server's certificate has no subjectAltName (RFC 6125)")
-    address = general_name.ip_octets(host)
+    address = ip_address.octets(host)
     wanted = host.lower().rstrip(".").encode()
     reader = der.sequence(names)
     while reader.more():

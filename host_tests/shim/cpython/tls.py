@@ -12,8 +12,21 @@ import tempfile
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
 
 
+class _SSLObject(ssl.SSLObject):
+    """Calls the context's verify_callback for the leaf, once the handshake has verified it."""
+
+    def do_handshake(self):
+        super().do_handshake()
+        callback = self.context.verify_callback
+        if callback and callback(memoryview(self.getpeercert(True)), 0):
+            raise ValueError("refused by verify_callback")
+
+
 class SSLContext(ssl.SSLContext):
-    """An ssl.SSLContext that takes DER, as MicroPython's does."""
+    """An ssl.SSLContext that takes DER, as MicroPython's does, and has its verify_callback."""
+
+    sslobject_class = _SSLObject
+    verify_callback = None
 
     def __init__(self, protocol):
         self.minimum_version = ssl.TLSVersion.TLSv1_2
