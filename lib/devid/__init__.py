@@ -19,7 +19,15 @@ ENROLLED = "enrolled"
 UNCHANGED = "unchanged"
 
 # What checks certificates, and what makes a request: never both in the heap at once.
-_FOR_TRUST = ("est_bootstrap", "pki.cms", "pki.path", "pki.signature", "pki.x509")
+_FOR_TRUST = (
+    "est_bootstrap",
+    "pki.cms",
+    "pki.ip_address",
+    "pki.path",
+    "pki.server_name",
+    "pki.signature",
+    "pki.x509",
+)
 _FOR_REQUEST = (
     "pki.csr",
     "pki.csrattrs",

@@ -15,21 +15,11 @@ BOOLEAN = const(0x01)
 INTEGER = const(0x02)
 BIT_STRING = const(0x03)
 OCTET_STRING = const(0x04)
-NULL = const(0x05)
 OID = const(0x06)
-UTF8_STRING = const(0x0C)
-PRINTABLE_STRING = const(0x13)
-T61_STRING = const(0x14)
-IA5_STRING = const(0x16)
-UTC_TIME = const(0x17)
-GENERALIZED_TIME = const(0x18)
-UNIVERSAL_STRING = const(0x1C)
-BMP_STRING = const(0x1E)
 SEQUENCE = const(0x30)
 SET = const(0x31)
 
-# Context-specific tags: primitive [n] is 0x80 + n, constructed [n] is 0xA0 + n.
-CONTEXT = const(0x80)
+# Context-specific tags: primitive [n] is 0x80 + n, constructed [n] is this + n.
 CONSTRUCTED_CONTEXT = const(0xA0)
 
 # Deeper than any certificate, request or CMS message of RFC 7030; a guard against stack abuse.

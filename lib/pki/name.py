@@ -6,38 +6,41 @@ multi-valued RDN.
 """
 
 from est_errors import ConfigError, DerError
+from micropython import const
 
 from pki import der, oid
 
-# Attribute types by their short names (RFC 4519, RFC 4514, RFC 2985, IEEE 802.1AR).
-_TYPES = {
-    "CN": b"\x55\x04\x03",
-    "SN": b"\x55\x04\x04",
-    "serialNumber": b"\x55\x04\x05",
-    "C": b"\x55\x04\x06",
-    "L": b"\x55\x04\x07",
-    "ST": b"\x55\x04\x08",
-    "street": b"\x55\x04\x09",
-    "O": b"\x55\x04\x0a",
-    "OU": b"\x55\x04\x0b",
-    "title": b"\x55\x04\x0c",
-    "postalCode": b"\x55\x04\x11",
-    "GN": b"\x55\x04\x2a",
-    "initials": b"\x55\x04\x2b",
-    "generationQualifier": b"\x55\x04\x2c",
-    "dnQualifier": b"\x55\x04\x2e",
-    "pseudonym": b"\x55\x04\x41",
-    "organizationIdentifier": b"\x55\x04\x61",
-    "UID": b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01",
-    "DC": b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19",
-    "emailAddress": b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01",
-}
-_ALIASES = {"E": "emailAddress", "S": "ST", "GIVENNAME": "GN", "SURNAME": "SN"}
-# Upper bounds of RFC 5280 A.1, in characters; others have 64 or none that matters here.
-_BOUNDS = {"C": 2, "L": 128, "ST": 128, "title": 64, "emailAddress": 255, "postalCode": 40}
-# These are PrintableString or IA5String by definition; everything else is UTF8String.
-_PRINTABLE = ("C", "serialNumber", "dnQualifier")
-_IA5 = ("DC", "emailAddress")
+_UTF8 = const(0x0C)
+_PRINTABLE = const(0x13)
+_IA5 = const(0x16)
+_T61 = const(0x14)
+_BMP = const(0x1E)
+
+# Attribute types (RFC 4519, RFC 4514, RFC 2985, IEEE 802.1AR): short name, OID contents, most
+# characters (RFC 5280 A.1), string type. Bytes, because MicroPython never frees an interned str.
+_TYPES = (
+    (b"CN", b"\x55\x04\x03", 64, _UTF8),
+    (b"SN", b"\x55\x04\x04", 64, _UTF8),
+    (b"serialNumber", b"\x55\x04\x05", 64, _PRINTABLE),
+    (b"C", b"\x55\x04\x06", 2, _PRINTABLE),
+    (b"L", b"\x55\x04\x07", 128, _UTF8),
+    (b"ST", b"\x55\x04\x08", 128, _UTF8),
+    (b"street", b"\x55\x04\x09", 128, _UTF8),
+    (b"O", b"\x55\x04\x0a", 64, _UTF8),
+    (b"OU", b"\x55\x04\x0b", 64, _UTF8),
+    (b"title", b"\x55\x04\x0c", 64, _UTF8),
+    (b"postalCode", b"\x55\x04\x11", 40, _UTF8),
+    (b"GN", b"\x55\x04\x2a", 64, _UTF8),
+    (b"initials", b"\x55\x04\x2b", 64, _UTF8),
+    (b"generationQualifier", b"\x55\x04\x2c", 64, _UTF8),
+    (b"dnQualifier", b"\x55\x04\x2e", 64, _PRINTABLE),
+    (b"pseudonym", b"\x55\x04\x41", 128, _UTF8),
+    (b"organizationIdentifier", b"\x55\x04\x61", 256, _UTF8),
+    (b"UID", b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01", 256, _UTF8),
+    (b"DC", b"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19", 63, _IA5),
+    (b"emailAddress", b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", 255, _IA5),
+)
+_ALIASES = ((b"e", b"emailaddress"), (b"s", b"st"), (b"givenname", b"gn"), (b"surname", b"sn"))
 
 
 def encode(text):
@@ -73,43 +76,42 @@ def _attribute(text):
     value = _unescape(value.strip())
     if not equals or not label or not value:
         raise ConfigError("subject: %r is not NAME=value" % text)
-    kind = _type(label)
-    label = _label(kind)
-    if len(value) > _BOUNDS.get(label, 64 if label in _TYPES else 32768):
+    kind, most, tag = _type(label)
+    if len(value) > most:
         raise ConfigError("subject: the value of %s is too long" % label)
-    if label == "C" and (len(value) != 2 or not value.isalpha()):
+    if most == 2 and (len(value) != 2 or not value.isalpha()):
         raise ConfigError("subject: C is a two-letter country code")
-    if label in _PRINTABLE:
-        octets = ascii_octets(value, "subject " + label)
+    octets = value.encode() if tag == _UTF8 else ascii_octets(value, "subject " + label)
+    if tag == _PRINTABLE:
         for c in octets:
             if not chr(c).isalpha() and c not in b"0123456789 '()+,-./:=?":
                 raise ConfigError("subject: %s has a character it may not have" % label)
-        string = der.tlv(der.PRINTABLE_STRING, octets)
-    elif label in _IA5:
-        string = der.tlv(der.IA5_STRING, ascii_octets(value, "subject " + label))
-    else:
-        string = der.tlv(der.UTF8_STRING, value.encode())
-    return der.tlv(der.SEQUENCE, der.oid(kind), string)
+    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(tag, octets))
 
 
 def _type(label):
-    """Return the OID contents of a short name in any case, or of a dotted OID."""
-    upper = label.upper()
-    upper = _ALIASES.get(upper, label).upper()
-    for name, contents in _TYPES.items():
-        if name.upper() == upper:
-            return contents
+    """Return (OID contents, most characters, string type) of a short name or a dotted OID."""
+    wanted = label.lower().encode()
+    for alias, full in _ALIASES:
+        if alias == wanted:
+            wanted = full
+    for short, contents, most, tag in _TYPES:
+        if short.lower() == wanted:
+            return contents, most, tag
     if label[0].isdigit():
-        return oid.encode(label)
-    raise ConfigError(
-        "subject: unknown attribute %s; known are %s" % (label, " ".join(sorted(_TYPES)))
-    )
+        contents = oid.encode(label)
+        for _, known, most, tag in _TYPES:
+            if known == contents:
+                return contents, most, tag
+        return contents, 32768, _UTF8
+    known = b" ".join([short for short, _, _, _ in _TYPES]).decode()
+    raise ConfigError("subject: unknown attribute %s; known are %s" % (label, known))
 
 
 def _label(kind):
-    for name, contents in _TYPES.items():
+    for short, contents, _, _ in _TYPES:
         if contents == kind:
-            return name
+            return short.decode()
     return oid.dotted(kind)
 
 
@@ -121,11 +123,11 @@ def _string(reader):
     if tag & 0x20:
         raise DerError("DER: a name's value is not a string")
     octets = bytes(reader.take(tag))
-    if tag == der.BMP_STRING:
+    if tag == _BMP:
         return "".join(
             [chr(octets[i] << 8 | octets[i + 1]) for i in range(0, len(octets) & ~1, 2)]
         )
-    if tag == der.T61_STRING:
+    if tag == _T61:
         return "".join([chr(c) for c in octets])
     return utf8(octets)
 

@@ -7,9 +7,11 @@ SHA-512. SHA-1, MD5 and other curves are refused by name. What one key does not 
 import hashlib
 
 from est_errors import DerError, TrustError
+from micropython import const
 
 from pki import der, oid
 
+_NULL = const(0x05)
 _EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
 _RSA_ENCRYPTION = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
 _PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
@@ -100,6 +102,6 @@ def _digest_info(number, message):
 
 def _null(reader):
     """RFC 8017 A.2.4: the parameters are NULL; some encoders leave them out."""
-    if reader.more() and len(reader.take(der.NULL)):
+    if reader.more() and len(reader.take(_NULL)):
         raise DerError("DER: bad NULL")
     reader.finish()

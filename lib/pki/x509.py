@@ -2,9 +2,12 @@
 
 import unix_time
 from est_errors import DerError
+from micropython import const
 
 from pki import der, oid
 
+_UTC_TIME = const(0x17)
+_GENERALIZED_TIME = const(0x18)
 _ANY_PURPOSE = b"\x55\x1d\x25\x00"  # anyExtendedKeyUsage
 
 # Named bits of keyUsage (RFC 5280 4.2.1.3).
@@ -152,10 +155,10 @@ def _time(reader):
     """Read UTCTime or GeneralizedTime (RFC 5280 4.1.2.5) and return Unix seconds."""
     tag = reader.peek()
     text = bytes(reader.take(tag))
-    if tag == der.UTC_TIME and len(text) == 13:
+    if tag == _UTC_TIME and len(text) == 13:
         year = 2000 if text < b"50" else 1900
         digits = text[:12]
-    elif tag == der.GENERALIZED_TIME and len(text) == 15:
+    elif tag == _GENERALIZED_TIME and len(text) == 15:
         year = 0
         digits = text[:14]
     else:
