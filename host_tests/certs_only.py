@@ -27,9 +27,11 @@ def issue(ca, public_key, is_ca=False, days=30, name="pump") -> bytes:
     """Return the DER of a certificate that a trustme.CA's key signed."""
     authority = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     now = datetime.datetime.now(datetime.timezone.utc)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) if name else None
+    subject = subject or authority.subject  # no name: a self-issued certificate
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .subject_name(subject)
         .issuer_name(authority.subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())

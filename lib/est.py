@@ -4,13 +4,13 @@
         certificates = await client.cacerts()
         certificate = await client.simpleenroll(csr_der)
 
-Trust is explicit: DER anchors, or the SHA-256 fingerprint of the CA's root certificate, which is
-then fetched over a provisional connection that carries nothing else (RFC 7030 4.1.1). An issued
-certificate is given out only when it matches the request's key and chains to the CA.
+Trust is explicit: DER anchors, or the SHA-256 or SHA-512 fingerprint of the CA's root certificate,
+which is then fetched over a provisional connection that carries nothing else (RFC 7030 4.1.1). An
+issued certificate is given out only when it matches the request's key and chains to the CA.
 """
 
 import asyncio
-from binascii import b2a_base64
+from binascii import b2a_base64, unhexlify
 
 import est_limits
 import est_response
@@ -45,7 +45,7 @@ class Client:
 
     host: str, DNS name or IP address. port: int. label: str or None (RFC 7030 3.2.2).
     anchors: DER certificates (bytes) that the server's TLS chain may end in; fingerprint: SHA-256
-    of the CA's root certificate in hex (str; colons allowed), instead of anchors.
+    or SHA-512 of the CA's root certificate in hex (str; colons allowed), instead of anchors.
     user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key: DER
     (bytes) of a client certificate and its SEC 1 or PKCS #8 private key.
     limits: see est_limits. now: function that returns Unix seconds. log: function of one str.
@@ -367,16 +367,17 @@ def _base_path(label):
 
 
 def _fingerprint(text):
-    """Return the 32 octets of a SHA-256 fingerprint in hex, with or without colons."""
+    """Return the octets of a SHA-256 or SHA-512 fingerprint in hex, with or without colons."""
     if not text:
         return None
-    digits = text.replace(":", "").replace(" ", "").lower()
+    digits = text.replace(":", "").replace(" ", "")
     try:
-        if len(digits) != 64:
-            raise ValueError
-        return bytes([int(digits[i : i + 2], 16) for i in range(0, 64, 2)])
+        octets = unhexlify(digits)
     except ValueError:
-        raise ConfigError("the fingerprint is not a SHA-256 in hex (64 digits)")
+        octets = b""
+    if len(octets) not in (32, 64):
+        raise ConfigError("the fingerprint is no SHA-256 or SHA-512 in hex (64 or 128 digits)")
+    return octets
 
 
 def _roots(certificates):

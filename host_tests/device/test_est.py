@@ -1,6 +1,7 @@
 """est.Client on each interpreter: what must work, and everything that must fail with one error."""
 
 import datetime
+import hashlib
 import socket
 import ssl
 import time
@@ -9,7 +10,12 @@ import pytest
 import trustme
 from certs_only import certs_only, issue, request
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from probing import LIMITS, der
 from scripted_server import ScriptedServer, answers, response
 
@@ -58,8 +64,6 @@ class TestOperations:
     def test_a_fingerprint_costs_one_provisional_and_one_verified_connection(
         self, device, ca, context, anchor
     ):
-        import hashlib
-
         issued = issue(ca, KEY.public_key())
         heads = []
 
@@ -80,9 +84,13 @@ class TestOperations:
         assert went["results"][1] == issued.hex()
         assert went["handshakes"] == server.connections == 2
 
-    def test_what_does_not_chain_to_the_pinned_root_is_left_out(self, device, context, anchor):
-        import hashlib
+    def test_a_sha_512_fingerprint(self, device, context, anchor):
+        pin = hashlib.sha512(anchor).hexdigest().upper()
+        with ScriptedServer(answers(response(certs_only(anchor))), context) as server:
+            went = device.run("cacerts", port=server.port, fingerprint=pin)
+        assert went.get("results") == [[anchor.hex()]], went
 
+    def test_what_does_not_chain_to_the_pinned_root_is_left_out(self, device, context, anchor):
         stranger = der(trustme.CA().cert_pem.bytes())
         body = certs_only(stranger, anchor)
         with ScriptedServer(answers(response(body)), context) as server:
@@ -314,21 +322,27 @@ class TestTrust:
         self.expect(device, context, [anchor], "not valid yet", "clock says 20", "is it set?")
 
     def test_another_fingerprint_shows_both(self, device, context, anchor):
-        import hashlib
-
         with ScriptedServer(answers(response(certs_only(anchor))), context) as server:
             went = device.run("cacerts", port=server.port, fingerprint="ab" * 32)
         fails(went, "TrustError", "ab" * 32, hashlib.sha256(anchor).hexdigest())
 
     def test_a_fingerprint_of_something_that_is_no_root(self, device, ca, context, anchor):
-        import hashlib
-
         leaf = issue(ca, KEY.public_key())
         with ScriptedServer(answers(response(certs_only(leaf, anchor))), context) as server:
             went = device.run(
                 "cacerts", port=server.port, fingerprint=hashlib.sha256(leaf).hexdigest()
             )
         fails(went, "TrustError", "not a self-signed root")
+
+    def test_a_pinned_root_that_is_not_valid(self, device, context):
+        ca = trustme.CA()
+        key = load_pem_private_key(ca.private_key_pem.bytes(), None).public_key()
+        for options, text in (({"days": -1}, "has expired"), ({}, "is not a CA certificate")):
+            made = issue(ca, key, name=None, is_ca="days" in options, **options)
+            pin = hashlib.sha256(made).hexdigest()
+            with ScriptedServer(answers(response(certs_only(made))), context) as server:
+                went = device.run("cacerts", port=server.port, fingerprint=pin)
+            fails(went, "TrustError", text)
 
     def test_an_issued_certificate_of_another_ca(self, device, context, anchor):
         issued = issue(trustme.CA(), KEY.public_key())

@@ -14,7 +14,7 @@ def test_what_a_client_needs_is_asked_for():
 
 
 def test_fingerprints_in_the_forms_that_tools_print():
-    for text in (PIN, PIN.upper(), ":".join(["ab"] * 32), " ".join(["AB"] * 32)):
+    for text in (PIN + PIN, PIN, PIN.upper(), ":".join(["ab"] * 32), " ".join(["AB"] * 32)):
         est.Client("h", fingerprint=text)
     for bad in ("ab", PIN + "ab", "xy" * 32, "ab:" * 31):
         raises(ConfigError, est.Client, "h", fingerprint=bad)

@@ -20,7 +20,7 @@ from est_errors import ConfigError, EstError
 # name: (accepted types, what to write)
 _SCHEMA = {
     "url": (str, "https://HOST[:PORT][/LABEL]"),
-    "trust": (dict, '{"fingerprint": SHA-256 in hex} or {"anchors": FILE}'),
+    "trust": (dict, '{"fingerprint": SHA-256 or SHA-512 in hex} or {"anchors": FILE}'),
     "credential": (dict, '{"user", "password"} or {"certificate", "key"}'),
     "subject": (str, "a text such as CN=pump-{unique_id}"),
     "san": (list, "a list of texts such as dns:pump-{unique_id}.example.com"),

@@ -35,7 +35,7 @@ async def verify(spki, algorithm, message, signature):
         reader.finish()  # RFC 5758 3.2: no parameters
         if key_kind != _EC_PUBLIC_KEY:
             raise TrustError("an ECDSA signature with a key of another kind")
-        await _verify_ecdsa(parameters, key, _hash(last - 1, message), signature)
+        await _verify_ecdsa(parameters, key, digest(last - 1, message), signature)
     elif kind[:-1] == _RSA_WITH and 11 <= last <= 13:
         _null(reader)
         if key_kind != _RSA_ENCRYPTION:
@@ -48,7 +48,7 @@ async def verify(spki, algorithm, message, signature):
             raise TrustError("an RSA signature with a key of another kind")
         from pki import rsa_pss
 
-        rsa_pss.verify(key, reader, message, signature, _hash)
+        rsa_pss.verify(key, reader, message, signature, digest)
     else:
         raise TrustError("signatures with %s are not accepted" % oid.dotted(kind))
 
@@ -81,8 +81,8 @@ async def _verify_ecdsa(parameters, key, digest, signature):
         raise TrustError("the signature is wrong")
 
 
-def _hash(number, message):
-    """Return the digest of SHA-256 (1), SHA-384 (2) or SHA-512 (3)."""
+def digest(number, message):
+    """Return the digest (bytes) of SHA-256 (number 1), SHA-384 (2) or SHA-512 (3)."""
     if number == 1:
         return hashlib.sha256(message).digest()
     name = "sha384" if number == 2 else "sha512"
@@ -96,8 +96,8 @@ def _hash(number, message):
 def _digest_info(number, message):
     """Return the DER DigestInfo (RFC 8017 9.2) of a message's digest."""
     algorithm = der.tlv(der.SEQUENCE, der.oid(_SHA2 + bytes((number,))), b"\x05\x00")
-    digest = der.tlv(der.OCTET_STRING, _hash(number, message))
-    return der.tlv(der.SEQUENCE, algorithm, digest)
+    octets = der.tlv(der.OCTET_STRING, digest(number, message))
+    return der.tlv(der.SEQUENCE, algorithm, octets)
 
 
 def _null(reader):

@@ -24,7 +24,7 @@ Fingerprint = Annotated[
     str | None,
     typer.Option(
         "--fingerprint",
-        help="SHA-256 of the CA's root certificate, hex: it is fetched and compared.",
+        help="SHA-256 or SHA-512 of the CA's root certificate, hex: it is fetched and compared.",
         rich_help_panel=_TRUST,
     ),
 ]
