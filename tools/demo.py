@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from estctl import interpreters
+from estctl.output import lines
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "demo"
@@ -87,28 +87,24 @@ def _enrol(server: dict[str, str], interpreter: str, heap: str | None) -> int:
     for line in values["console"]:
         console.print("   " + line, style="dim", markup=False)
     console.print("[bold]3.[/] The board's identity:")
-    console.print(_summary(values, heap))
+    for line in lines(_summary(values, heap)):
+        console.print("   " + line, markup=False, soft_wrap=True)
     console.print(f"   Files: {FOLDER.relative_to(ROOT)}/ (board.pem, ca.pem, flash/); try:")
     console.print(f"   openssl x509 -in {FOLDER.relative_to(ROOT)}/board.pem -noout -text")
     return 0
 
 
-def _summary(values: dict[str, str], heap: str | None) -> Table:
-    """Return the table that ends the demo."""
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name in ("subject", "issuer", "serial", "not_before", "not_after", "fingerprint"):
-        table.add_row(name.replace("_", " "), Text(str(values[name])))
-    table.add_row("verified", values["verified"])
-    table.add_row("time", f"{values['seconds']} s, boot to stored identity")
+def _summary(values: dict[str, Any], heap: str | None) -> dict[str, str]:
+    """Return what ends the demo."""
+    names = ("subject", "issuer", "serial", "not_before", "not_after", "fingerprint", "verified")
+    summary = {name: str(values[name]) for name in names}
+    summary["time"] = f"{values['seconds']} s, boot to stored identity"
     if values["live_heap_bytes"]:
-        table.add_row(
-            "peak heap",
-            f"{int(values['live_heap_bytes']) / 1024:.1f} KiB of live objects (sampled)"
-            + (f", in a heap of {heap[:-1]} KiB" if heap else ""),
+        summary["peak_heap"] = (
+            f"{values['live_heap_bytes'] / 1024:.1f} KiB of live objects (sampled)"
+            + (f", in a heap of {heap[:-1]} KiB" if heap else "")
         )
-    return table
+    return summary
 
 
 if __name__ == "__main__":

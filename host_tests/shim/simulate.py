@@ -47,12 +47,14 @@ def _meter(meter):
 
 def _boot():
     meter = HeapMeter()
-    if "--meter" in sys.argv:
+    metered = "--meter" in sys.argv
+    if metered:
         _meter(meter)
     __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
     main = __import__("main")
-    meter.sample()
+    if metered:
+        meter.sample()
     failure = main.failure
     status = None if failure else main.identity.status()
     report = {

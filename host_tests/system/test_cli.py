@@ -61,6 +61,8 @@ def test_anchors_in_der(server, tmp_path):
 def test_people_get_a_table(server):
     done = estctl("cacerts", *server.at)
     assert done.status == 0 and "CA certificates" in done.out and "issuing CA" in done.out
+    assert "{" not in done.out and "None" not in done.out
+    assert f"fingerprint  {server.fingerprint}\n" in done.out, "whole, to be copied"
 
 
 def test_a_subject_in_brackets_is_shown_as_it_is(server, tmp_path):

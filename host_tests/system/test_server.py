@@ -1,6 +1,7 @@
 """The development server, tried with curl and OpenSSL only: nothing of our client is in it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -216,11 +217,12 @@ def test_people_see_what_to_do_next(tmp_path):
     command = [*ESTCTL, "server", "--dir", str(tmp_path / "s"), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines = []
-    while not lines or "estctl device" not in lines[-1]:
+    while not lines or "Ctrl-C" not in lines[-1]:
         lines.append(process.stdout.readline())
         assert lines[-1], lines
     process.terminate()
     assert process.wait(20) == 0
     process.stdout.close()
     text = "".join(lines)
-    assert "fingerprint" in text and "password file" in text
+    assert re.search(r"\n  fingerprint +[0-9a-f]{64}\n", text), "whole, to be copied"
+    assert "password file" in text

@@ -85,6 +85,8 @@ def device(
             files.write_certificates(out_ca, record.anchors)
     except est.EstError as error:
         output.fail(error, as_json)
+    if not as_json:
+        del values["console"]  # it was shown while the board ran
     output.report(values, as_json, "The board's identity")
 
 
@@ -128,7 +130,7 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         "fingerprint": status["fingerprint"],
         "verified": _verified(record, status["fingerprint"]),
         "seconds": round(went.seconds, 2),
-        "live_heap_bytes": report["live_heap"],
+        "live_heap_bytes": report["live_heap"] or None,
         "console": went.lines,
         "record": record,
     }

@@ -2,14 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import est_errors
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.md has them
 
@@ -41,13 +39,27 @@ def report(values: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         print(json.dumps(values))
         return
-    table = Table(title=title, title_justify="left", show_header=False)
+    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out.print(title, style="bold")
+    for line in lines(values):
+        out.print("  " + line)
+
+
+def lines(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what a dict says, a line each: never cut, so that a fingerprint can be copied."""
+    width = max((len(name) for name, value in values.items() if value is not None), default=0)
     for name, value in values.items():
-        if isinstance(value, list):
-            value = "\n".join(str(entry) for entry in value)
-        # Text, not markup: a certificate's name may hold brackets.
-        table.add_row(name.replace("_", " "), Text(str(value)))
-    Console(highlight=False).print(table)
+        if value is None:
+            continue
+        label = name.replace("_", " ").ljust(width)
+        parts = value if isinstance(value, list) else [value]
+        for part in parts or ["none"]:
+            if isinstance(part, dict):
+                yield label.rstrip()
+                yield from ("  " + line for line in lines(part))
+            else:
+                yield f"{label}  {part}"
+                label = " " * width
 
 
 def progress(as_json: bool) -> Callable[[str], None]:

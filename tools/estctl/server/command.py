@@ -14,8 +14,6 @@ import typer
 from est_errors import EstError
 from pki.csrattrs import CsrAttributes
 from rich.console import Console
-from rich.panel import Panel
-from rich.text import Text
 
 from estctl import output
 from estctl.server.authority import KEY_KINDS
@@ -130,15 +128,17 @@ def _facts(running: EstServer, settings: Settings) -> dict[str, str | int]:
 
 
 def _introduce(facts: dict[str, str | int]) -> None:
-    lines = [f"{name.replace('_', ' '):14} {value}" for name, value in facts.items()]
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Panel(Text("\n".join(lines)), title="EST development server", expand=False))
+    """Print what a person needs; lines are never cut, so that they can be copied."""
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print("EST development server, not for production", style="bold")
+    for name, value in facts.items():
+        console.print(f"  {name.replace('_', ' '):14} {value}")
     console.print(
         "Try, in another terminal:\n"
         f"  estctl cacerts --url {facts['url']} --fingerprint {facts['fingerprint']}\n"
         f"  estctl device --flash board --url {facts['url']} --fingerprint {facts['fingerprint']}"
-        f" --user {facts['user']} --password-file {facts['password_file']}",
-        markup=False,
+        f" --user {facts['user']} --password-file {facts['password_file']}\n"
+        "Ctrl-C ends it. Requests:"
     )
 
 
