@@ -227,6 +227,18 @@ class TestExitStatuses:
             assert done.status == 2 and done.err, (arguments, done)
         assert not (tmp_path / "k").exists()
 
+    def test_files_that_cannot_be_written_are_noticed_before_anything_is_asked(
+        self, server, tmp_path
+    ):
+        before = (server.folder / "log").read_text()
+        options = [*server.at, *server.credential, "--subject", "CN=x"]
+        for path in (tmp_path, tmp_path / "no" / "k"):
+            for option in ("--out-key", "--out-cert", "--out-ca"):
+                done = estctl("enroll", *options, "--out-key", tmp_path / "k", option, path)
+                assert done.status == 2 and "cannot be written" in done.err, done
+        assert (server.folder / "log").read_text() == before
+        assert list(tmp_path.iterdir()) == []
+
     def test_trust_that_cannot_be_established(self, server, tmp_path):
         done = estctl("cacerts", "--json", "--url", server.url, "--fingerprint", "ab" * 32)
         assert done.status == 3 and server.fingerprint in done.err

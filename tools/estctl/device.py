@@ -62,6 +62,7 @@ def device(
 ) -> None:
     """Boot a simulated board: it makes its key, enrols, and stores its identity."""
     try:
+        files.check_writable(out_cert, out_key, out_ca)
         if url is not None:
             who = options.credential(user, password_file, cert, key, p12, p12_password_file)
             whom = options.trust(anchors, fingerprint, False)

@@ -32,6 +32,7 @@ def cacerts(
     """Fetch the CA certificates (RFC 7030 4.1)."""
 
     async def work() -> dict[str, Any]:
+        files.check_writable(out_ca)
         whom = options.trust(anchors, fingerprint, system_trust)
         log = output.progress(as_json)
         async with options.client(url, whom, options.Credential(), log) as client:
@@ -101,6 +102,7 @@ def enroll(
     """Enrol: get a certificate for a key (RFC 7030 4.2.1)."""
 
     async def work() -> dict[str, Any]:
+        files.check_writable(out_cert, out_key, out_ca)
         whom = options.trust(anchors, fingerprint, system_trust)
         who = options.credential(user, password_file, cert, key, p12, p12_password_file)
         own_key = None
@@ -143,6 +145,7 @@ def reenroll(
     """Renew a certificate with its key, or with a new one (RFC 7030 4.2.2)."""
 
     async def work() -> dict[str, Any]:
+        files.check_writable(out_cert, out_key, out_ca)
         whom = options.trust(anchors, fingerprint, system_trust)
         who = options.credential(None, None, cert, key, p12, p12_password_file)
         if who.certificate is None or who.key is None:

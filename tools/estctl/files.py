@@ -102,13 +102,27 @@ def write_key(path: Path, der: bytes) -> None:
     _replace(path, content, stat.S_IRUSR | stat.S_IWUSR)
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raise ConfigError unless each file can be written: before anything is asked of a server."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise ConfigError(f"{path} cannot be written (it is a folder)")
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise ConfigError(f"{path} cannot be written (its folder is missing or read-only)")
+
+
 def _replace(path: Path, content: bytes, mode: int) -> None:
     """Write a file beside path and rename it over: the old content or the new, never half."""
+    name = None
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, mode)
+        os.replace(name, path)
     except OSError as error:
+        if name:
+            os.unlink(name)  # it may hold a key
         raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(name, mode)
-    os.replace(name, path)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.md has them
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def exit_status(error: est_errors.EstError) -> int:

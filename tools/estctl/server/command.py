@@ -30,7 +30,7 @@ def _one_of(*allowed: str):  # type: ignore[no-untyped-def]
 
 
 def server(
-    port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 8443,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8443,
     folder: Annotated[
         Path, typer.Option("--dir", help="Keeps the CA, what was issued, and the password.")
     ] = Path("est-server"),
