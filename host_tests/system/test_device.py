@@ -61,6 +61,14 @@ def test_first_boot_by_fingerprint_and_password(server, interpreter, tmp_path):
     assert len(connected) == 2 and "unverified, for /cacerts only" in connected[0]
 
 
+def test_the_subject_may_hold_the_boards_mac_address(server, interpreter, tmp_path):
+    options = [*server.at, *server.credential, "--subject", "CN=pump-{mac}"]
+    done = boot(server, tmp_path / "flash", interpreter, *options)
+    assert done.status == 0, done.err
+    unique = (tmp_path / "flash" / "unique_id").read_bytes().hex()
+    assert done.json["subject"] == f"CN=pump-02{unique[:10]}"
+
+
 def test_a_whole_first_boot_in_96_kib(server, tmp_path):
     if interpreters.find("unix32") is None:
         pytest.skip(interpreters.why_missing("unix32"))

@@ -1,6 +1,6 @@
 import os
 
-from checks import raises, vector
+from checks import Skip, raises, vector
 from devid.store import Record, Store
 from est_errors import StorageError
 from pki import cms
@@ -80,3 +80,67 @@ def test_damage_is_noticed():
 def test_a_folder_that_cannot_be_made_is_one_clear_error():
     error = raises(StorageError, Store("no/such/folder").commit, RECORD)
     assert "not stored" in str(error) and "key" not in str(error)
+
+
+class RamDisk:
+    """A block device in memory, for a real littlefs."""
+
+    SIZE = 256
+
+    def __init__(self, blocks):
+        self.data = bytearray(blocks * self.SIZE)
+
+    def readblocks(self, n, buf, offset=0):
+        at = n * self.SIZE + offset
+        buf[:] = self.data[at : at + len(buf)]
+
+    def writeblocks(self, n, buf, offset=None):
+        at = n * self.SIZE + (offset or 0)
+        self.data[at : at + len(buf)] = buf
+
+    def ioctl(self, op, arg):
+        if op == 4:
+            return len(self.data) // self.SIZE
+        return {5: self.SIZE, 6: 0}.get(op)
+
+
+def mounted(blocks):
+    """Mount a new littlefs at /lfs; skip the test where there is none."""
+    try:
+        import vfs
+    except ImportError:
+        raise Skip("CPython has no littlefs")
+    disk = RamDisk(blocks)
+    vfs.VfsLfs2.mkfs(disk)
+    vfs.mount(vfs.VfsLfs2(disk), "/lfs")
+    return vfs
+
+
+def test_an_identity_on_littlefs():
+    vfs = mounted(64)
+    try:
+        store = Store("/lfs/identity")
+        assert store.load() is None
+        store.commit(RECORD)
+        store.commit(Record(b"second", RECORD.certificate, [], RECORD.anchors))
+        assert Store("/lfs/identity").load().key == b"second"
+        assert os.listdir("/lfs/identity") == ["identity.der"]
+    finally:
+        vfs.umount("/lfs")
+
+
+def test_a_full_flash_is_one_clear_error_and_keeps_the_old_identity():
+    vfs = mounted(28)  # room for one identity of 3 KB, and not for another beside it
+    try:
+        store = Store("/lfs/identity")
+        store.commit(RECORD)
+        error = raises(
+            StorageError,
+            store.commit,
+            Record(b"x" * 1500, RECORD.certificate, CERTIFICATES, CERTIFICATES),
+        )
+        assert "the file system is full" in str(error)
+        assert same(store.load(), RECORD)
+        assert os.listdir("/lfs/identity") == ["identity.der"]
+    finally:
+        vfs.umount("/lfs")
