@@ -33,10 +33,7 @@ async def connect(
     context = _context(anchors, certificate, key, provisional)
     peer = _Peer(authorise)
     if authorise:
-        try:
-            context.verify_callback = peer.seen
-        except AttributeError:
-            pass  # a port without it: what the TLS stack itself checks has to do
+        context.verify_callback = peer.seen
     wrapper = _NoDelay(context)
     opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=host)
     try:
