@@ -97,7 +97,9 @@ class _Peer:
                 self._authorise(bytes(der))  # the memory is the TLS stack's
             except EstError as error:
                 self.error = error  # an exception must not pass through the TLS stack
-                return 1
+            except MemoryError:
+                self.error = EstError("not enough memory to check the server's certificate")
+            return 1 if self.error else 0
         return 0
 
 
