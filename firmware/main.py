@@ -40,7 +40,9 @@ async def start():
     print("identity:", await identity.ensure())
     try:
         import app
-    except ImportError:
+    except ImportError as error:
+        if "'app'" not in str(error):
+            raise  # it is there, and something that it imports is not
         print("no app.py: nothing more to do")
         return identity
     await app.main(identity)

@@ -137,6 +137,14 @@ def test_an_application_gets_a_tls_context_with_the_identity(server, interpreter
     assert any("app got HTTP/1.0 400" in line for line in done.json["console"]), done.out
 
 
+def test_an_application_whose_import_fails_is_not_passed_over(server, tmp_path):
+    flash = tmp_path / "flash"
+    flash.mkdir()
+    (flash / "app.py").write_text("import no_such_module\n")
+    done = boot(server, flash, "micropython", *server.at, *server.credential)
+    assert done.status == 1 and "no_such_module" in done.err, done.out
+
+
 def test_an_earlier_certificate_as_credential(server, interpreter, tmp_path):
     first = tmp_path / "first"
     first.mkdir()

@@ -69,7 +69,7 @@ class DeviceIdentity:
         self._check_clock()
         _forget("devid.settings", "devid.clock")
         try:
-            self._record = self._record or self._store.load()
+            self._load()
         except StorageError as error:
             self._log("store: %s; enrolling anew" % error.message)
         if self._record and not self._expired():
@@ -94,13 +94,16 @@ class DeviceIdentity:
         """
         import tls_stream
 
-        record = self._enrolled()
+        record = self._load()
+        if record is None:
+            raise ConfigError("this device has no certificate yet: await ensure() first")
         return tls_stream.client_context(record.anchors, record.certificate, record.key)
 
     def status(self):
         """Return a dict: enrolled (bool), and then subject, issuer, serial (hex), not_before,
-        not_after (Unix seconds) and fingerprint (SHA-256, hex) of the certificate."""
-        if self._record is None:
+        not_after (Unix seconds) and fingerprint (SHA-256, hex) of the certificate. Raises
+        StorageError where what is stored is damaged."""
+        if not self._load():
             return {"enrolled": False}
         import hashlib
         from binascii import hexlify
@@ -192,11 +195,10 @@ class DeviceIdentity:
 
         return unix_time.now() > x509.Certificate(self._record.certificate).not_after
 
-    def _enrolled(self):
+    def _load(self):
+        """Return the stored Record, or None; read from flash once."""
         if self._record is None:
             self._record = self._store.load()
-        if self._record is None:
-            raise ConfigError("this device has no certificate yet: await ensure() first")
         return self._record
 
 
