@@ -6,7 +6,7 @@ import stat
 import pytest
 import trustme
 from certs_only import certs_only, issue, request
-from conftest import estctl, openssl
+from commands import estctl, openssl
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from certs_only import certs_only
-from conftest import estctl, openssl
+from commands import estctl, openssl
 from estctl import interpreters, library, simulation
 from probing import der
 from scripted_server import ScriptedServer, answers, response

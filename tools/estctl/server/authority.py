@@ -1,14 +1,15 @@
-"""The server's CA: a root, an issuing CA and the TLS certificate, as PEM files in a folder."""
+"""The server's CA: a root, an issuing CA and the TLS certificate, as PEM files in a folder.
+
+Made at the folder's first use and then kept; only the TLS certificate is made anew, when it
+expires or its names change. What is lost or does not fit is reported, never replaced: a new root
+under the old one's name would lock out every device that trusts the old one.
+"""
 
 import datetime
-import ipaddress
-import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -17,241 +18,139 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-KEY_KINDS = ("p256", "p384", "rsa2048", "rsa4096")
-_CMC_RA = ObjectIdentifier("1.3.6.1.5.5.7.3.28")  # id-kp-cmcRA (RFC 6402), for RFC 7030 3.6.1
-_ROOT_DAYS, _ISSUING_DAYS, _SERVER_DAYS = 7300, 3650, 365
-_BACKDATED = datetime.timedelta(minutes=5)  # a device's clock may run behind ours
-# What a request may ask for and gets; everything else is left out.
-_COPIED = (x509.SubjectAlternativeName, x509.KeyUsage, x509.ExtendedKeyUsage)
+from estctl.server import certificates, folder, request_policy
+from estctl.server.certificates import Pair, PrivateKey
+from estctl.server.settings import KeyKind, SettingsError
 
-
-class RequestRefused(Exception):
-    """The CA will not issue a certificate for a request; the text says why."""
-
-
-@dataclass
-class Pair:
-    """A certificate with its private key."""
-
-    certificate: x509.Certificate
-    key: PrivateKey
+_NAME = "micropython-est development"
+_RENEW_BEFORE = datetime.timedelta(days=1)
 
 
 class Authority:
-    """Root, issuing CA and TLS certificate; made at the first use of a folder."""
+    """Root, issuing CA and TLS certificate.
 
-    def __init__(self, folder: Path, key_kind: str, names: list[str], days: int) -> None:
-        """Load or make them. key_kind: one of KEY_KINDS; names: of the TLS certificate; days:
-        validity of what is issued."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+    Attributes: root, issuing and server (Pair); anchors_file and issuing_file (PEM of the root
+    alone, and of the issuing CA); chain_file and key_file, which are what TLS is given.
+    """
+
+    def __init__(self, path: Path, key_kind: KeyKind | None, names: list[str], days: int) -> None:
+        """Load or make them in a folder that exists.
+
+        key_kind: of root and issuing CA; None takes what is there. names: DNS names and IP
+        addresses of the TLS certificate. days: validity of what is issued.
+        Raises SettingsError where the folder's files do not fit.
+        """
+        self._folder = path
         self._days = days
-        self.root = self._load("root") or self._make_root(key_kind)
-        self.issuing = self._load("issuing") or self._make_issuing(key_kind)
-        self.server = self._load("server")
-        if self.server is None or not _serves(self.server.certificate, names):
-            self.server = self._make_server(names)
-        self.anchors_file = folder / "root.pem"
-        # What TLS sends: its certificate and the CA that issued it.
-        self.chain_file = folder / "server-chain.pem"
-        self.key_file = folder / "server.key"
+        self.root = self._load("root") or self._make_root(key_kind or KeyKind.P256)
+        own_kind = certificates.kind_of(self.root.key)
+        if own_kind != (key_kind or own_kind):
+            raise SettingsError(
+                f"the CA in {path} has {own_kind.value} keys: "
+                "leave --ca-key out, or give another --dir"
+            )
+        self.issuing = self._load("issuing") or self._make_issuing(own_kind)
+        self._check_chain()
+        self.server = self._current_server(names) or self._make_server(names)
+        self.anchors_file = path / "root.pem"
+        self.issuing_file = path / "issuing.pem"
+        self.chain_file = path / "server-chain.pem"
+        self.key_file = path / "server.key"
+        # RFC 8446 4.4.2: the certificate, then the CA that issued it; the root may be left out.
         chain = [self.server.certificate, self.issuing.certificate]
-        self.chain_file.write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in chain))
+        folder.write(self.chain_file, b"".join(c.public_bytes(Encoding.PEM) for c in chain))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the root certificate, hex."""
+        """SHA-256 of the root certificate's DER, lower-case hex."""
         return self.root.certificate.fingerprint(hashes.SHA256()).hex()
 
     def issue(self, request: x509.CertificateSigningRequest) -> x509.Certificate:
         """Return a device certificate for a request. Raises RequestRefused."""
-        _check(request)
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(request.subject)
-            .issuer_name(self.issuing.certificate.subject)
-            .public_key(request.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _BACKDATED)
-            .not_valid_after(now + datetime.timedelta(days=self._days))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        )
-        builder = _key_identifiers(builder, request.public_key(), self.issuing)
-        for extension in request.extensions:
-            if isinstance(extension.value, _COPIED):
-                builder = builder.add_extension(extension.value, extension.critical)
-        return builder.sign(self.issuing.key, _digest(self.issuing.key))
+        wanted = request_policy.examine(request)
+        builder = certificates.end_entity(wanted.subject, wanted.key, self.issuing, self._days)
+        for extension in wanted.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        return certificates.sign(builder, self.issuing)
 
-    def issued_by_us(self, certificate: x509.Certificate) -> bool:
-        """Tell whether the issuing CA signed a certificate that is valid now."""
-        try:
-            certificate.verify_directly_issued_by(self.issuing.certificate)
-        except (ValueError, TypeError, InvalidSignature):
-            return False
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+    def issued(self, certificate: x509.Certificate) -> bool:
+        """Tell whether the issuing CA signed a certificate."""
+        return _signed_by(certificate, self.issuing)
 
-    def _make_root(self, key_kind: str) -> Pair:
-        key = _new_key(key_kind)
-        name = _name("micropython-est development root CA")
-        return self._save("root", _ca_certificate(name, key, name, key, None, _ROOT_DAYS), key)
+    def _check_chain(self) -> None:
+        if not _signed_by(self.issuing.certificate, self.root):
+            raise SettingsError(f"{self._folder}: issuing.pem is not signed by root.pem")
+        for pair in (self.root, self.issuing):
+            if not certificates.is_current(pair.certificate):
+                raise SettingsError(
+                    f"the CA in {self._folder} is not valid at this computer's time: "
+                    "set the clock, or give another --dir"
+                )
 
-    def _make_issuing(self, key_kind: str) -> Pair:
-        key = _new_key(key_kind)
-        name = _name("micropython-est development issuing CA")
-        certificate = _ca_certificate(
-            name, key, self.root.certificate.subject, self.root.key, 0, _ISSUING_DAYS
-        )
-        return self._save("issuing", certificate, key)
+    def _make_root(self, kind: KeyKind) -> Pair:
+        if (self._folder / "issuing.pem").exists():
+            raise SettingsError(f"{self._folder / 'root.pem'} is missing: restore it")
+        key = certificates.new_key(kind)
+        return self._save("root", certificates.self_signed(f"{_NAME} root CA", key), key)
+
+    def _make_issuing(self, kind: KeyKind) -> Pair:
+        key = certificates.new_key(kind)
+        made = certificates.subordinate(f"{_NAME} issuing CA", key, self.root)
+        return self._save("issuing", made, key)
 
     def _make_server(self, names: list[str]) -> Pair:
+        # P-256 whatever the CA has: every client can use it, and it is quick.
         key = ec.generate_private_key(ec.SECP256R1())
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, _CMC_RA]
-        builder = (
-            _dated(_SERVER_DAYS)
-            .subject_name(_name("micropython-est development server"))
-            .issuer_name(self.issuing.certificate.subject)
-            .public_key(key.public_key())
-            .add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        )
-        builder = _key_identifiers(builder, key.public_key(), self.issuing)
-        signed = builder.sign(self.issuing.key, _digest(self.issuing.key))
-        return self._save("server", signed, key)
+        made = certificates.tls_server(f"{_NAME} server", key, names, self.issuing)
+        return self._save("server", made, key)
+
+    def _current_server(self, names: list[str]) -> Pair | None:
+        """Return the stored TLS certificate where it still serves; it is cheap to make anew."""
+        try:
+            found = self._load("server")
+        except SettingsError:
+            return None
+        return found if found and self._serves(found.certificate, names) else None
+
+    def _serves(self, certificate: x509.Certificate, names: list[str]) -> bool:
+        try:
+            san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        except x509.ExtensionNotFound:
+            return False
+        lasts = certificate.not_valid_after_utc > certificates.now() + _RENEW_BEFORE
+        fits = set(san.value) == set(certificates.general_names(names))
+        return lasts and fits and _signed_by(certificate, self.issuing)
 
     def _load(self, name: str) -> Pair | None:
-        certificate, key = self._folder / f"{name}.pem", self._folder / f"{name}.key"
-        if not (certificate.exists() and key.exists()):
-            return None
-        private = load_pem_private_key(key.read_bytes(), None)
-        assert isinstance(private, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey))
-        return Pair(x509.load_pem_x509_certificate(certificate.read_bytes()), private)
+        """Return a stored pair, or None. Raises SettingsError where it is not whole."""
+        path, key_path = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        if not path.exists():
+            return None  # the certificate is written last: without it nothing was finished
+        if not key_path.exists():
+            raise SettingsError(f"{key_path} is missing: restore it, or give another --dir")
+        try:
+            certificate = x509.load_pem_x509_certificate(path.read_bytes())
+            key = load_pem_private_key(key_path.read_bytes(), None)
+            public = certificate.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise SettingsError(f"{path} or {key_path} is damaged, or not ours") from None
+        if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+            raise SettingsError(f"{key_path} is neither an EC nor an RSA key")
+        if key.public_key() != public:
+            raise SettingsError(f"{key_path} is not the key of {path}")
+        return Pair(certificate, key)
 
     def _save(self, name: str, certificate: x509.Certificate, key: PrivateKey) -> Pair:
         encoded = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private(self._folder / f"{name}.key", encoded)
-        (self._folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        folder.write(self._folder / f"{name}.key", encoded, private=True)
+        folder.write(self._folder / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
         return Pair(certificate, key)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-
-
-def _check(request: x509.CertificateSigningRequest) -> None:
-    """Refuse what no device certificate may be."""
-    if not request.is_signature_valid:
-        raise RequestRefused("the request's signature is wrong: no proof of possession")
-    key = request.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < 2048:
-            raise RequestRefused(f"RSA keys of {key.key_size} bits are too small")
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.key_size < 256:
-        raise RequestRefused("only RSA keys and EC keys of 256 bits or more get a certificate")
+def _signed_by(certificate: x509.Certificate, issuer: Pair) -> bool:
     try:
-        extensions = request.extensions
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        names = None
-    except ValueError as error:
-        raise RequestRefused(f"the request's extensions are malformed: {error}") from None
-    if not list(request.subject) and not names:
-        raise RequestRefused("the request has neither a subject nor a subjectAltName")
-    for extension in extensions:
-        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
-            raise RequestRefused("a device gets no CA certificate")
-        if isinstance(extension.value, x509.KeyUsage) and extension.value.key_cert_sign:
-            raise RequestRefused("a device gets no keyCertSign")
-
-
-def _serves(certificate: x509.Certificate, names: list[str]) -> bool:
-    """Tell whether a TLS certificate is still good for these names."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    if certificate.not_valid_after_utc < now + datetime.timedelta(days=1):
+        certificate.verify_directly_issued_by(issuer.certificate)
+    except (ValueError, TypeError, InvalidSignature):
         return False
-    san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return set(san) == {_general_name(name) for name in names}
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _ca_certificate(
-    subject: x509.Name,
-    key: PrivateKey,
-    issuer: x509.Name,
-    issuer_key: PrivateKey,
-    path_length: int | None,
-    days: int,
-) -> x509.Certificate:
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    builder = (
-        _dated(days)
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
-        )
-    )
-    return builder.sign(issuer_key, _digest(issuer_key))
-
-
-def _dated(days: int) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + datetime.timedelta(days=days))
-    )
-
-
-def _key_identifiers(
-    builder: x509.CertificateBuilder, key: Any, issuer: Pair
-) -> x509.CertificateBuilder:
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
-    return builder.add_extension(
-        x509.SubjectKeyIdentifier.from_public_key(key), False
-    ).add_extension(authority, False)
-
-
-def _new_key(kind: str) -> PrivateKey:
-    if kind.startswith("rsa"):
-        return rsa.generate_private_key(65537, int(kind[3:]))
-    return ec.generate_private_key(ec.SECP384R1() if kind == "p384" else ec.SECP256R1())
-
-
-def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384:
-        return hashes.SHA384()
-    return hashes.SHA256()
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    return True

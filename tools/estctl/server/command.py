@@ -1,38 +1,40 @@
-"""The command `server`."""
+"""The command `server`: its options, what it prints, its exit status (0 ended by a signal, 1 it
+cannot listen or use its folder, 2 wrong usage)."""
 
 import asyncio
-import base64
-import binascii
 import json
 import os
+import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from est_errors import EstError
-from pki.csrattrs import CsrAttributes
 from rich.console import Console
+from rich.text import Text
 
 from estctl import output
-from estctl.server.authority import KEY_KINDS
-from estctl.server.running import EstServer, Settings, SettingsError
+from estctl.server import csrattrs as attributes
+from estctl.server.events import Event
+from estctl.server.running import EstServer
+from estctl.server.settings import (
+    Authentication,
+    KeyKind,
+    Settings,
+    SettingsError,
+    TlsVersions,
+)
 
-
-def _one_of(*allowed: str):  # type: ignore[no-untyped-def]
-    def check(value: str) -> str:
-        if value not in allowed:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}")
-        return value
-
-    return check
+_CA, _CLIENTS = "The CA", "Who may connect and enrol"
 
 
 def server(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8443,
     folder: Annotated[
-        Path, typer.Option("--dir", help="Keeps the CA, what was issued, and the password.")
+        Path,
+        typer.Option("--dir", help="Keeps the CA, what was issued, and the password."),
     ] = Path("est-server"),
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[
@@ -42,64 +44,85 @@ def server(
         list[str] | None,
         typer.Option("--name", help="Another DNS name or IP address in the TLS certificate."),
     ] = None,
-    auth: Annotated[
-        str,
-        typer.Option(
-            "--auth",
-            help="Who may enrol without a client certificate: basic (a password), none (anyone).",
-            callback=_one_of("basic", "none"),
-        ),
-    ] = "basic",
-    user: Annotated[str, typer.Option("--user", help="User name for HTTP Basic.")] = "device",
-    require_client_cert: Annotated[
-        bool, typer.Option("--require-client-cert", help="No TLS without a client certificate.")
-    ] = False,
-    client_ca: Annotated[
-        Path | None,
-        typer.Option("--client-ca", help="PEM file of other CAs whose certificates may enrol."),
-    ] = None,
+    tls: Annotated[TlsVersions, typer.Option("--tls", help="TLS versions.")] = TlsVersions.BOTH,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Only these labels exist; else every one.")
     ] = None,
-    ca_key: Annotated[
-        str,
-        typer.Option("--ca-key", help=" | ".join(KEY_KINDS), callback=_one_of(*KEY_KINDS)),
-    ] = "p256",
-    days: Annotated[int, typer.Option("--days", min=1, help="Validity of what is issued.")] = 365,
-    tls: Annotated[
-        str, typer.Option("--tls", help="1.2 | 1.3 | both", callback=_one_of("1.2", "1.3", "both"))
-    ] = "both",
     csrattrs: Annotated[
+        str,
+        typer.Option(
+            "--csrattrs",
+            help="What /csrattrs answers: none, default (P-256, ECDSA with SHA-256), or a file in"
+            " DER or base64.",
+        ),
+    ] = "none",
+    auth: Annotated[
+        Authentication,
+        typer.Option(
+            "--auth",
+            help="What a client without a certificate needs to enrol: a password, or nothing.",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = Authentication.BASIC,
+    user: Annotated[
+        str, typer.Option("--user", help="User name for HTTP Basic.", rich_help_panel=_CLIENTS)
+    ] = "device",
+    require_client_cert: Annotated[
+        bool,
+        typer.Option(
+            "--require-client-cert",
+            help="No TLS without a client certificate.",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = False,
+    client_ca: Annotated[
         Path | None,
-        typer.Option("--csrattrs", help="File of what /csrattrs answers, DER or base64."),
+        typer.Option(
+            "--client-ca",
+            help="PEM file of other CAs whose certificates may enrol.",
+            rich_help_panel=_CLIENTS,
+        ),
     ] = None,
+    ca_key: Annotated[
+        KeyKind | None,
+        typer.Option(
+            "--ca-key",
+            help="Keys of a new CA; p256 where not given.",
+            rich_help_panel=_CA,
+        ),
+    ] = None,
+    days: Annotated[
+        int,
+        typer.Option("--days", min=1, help="Validity of what is issued.", rich_help_panel=_CA),
+    ] = 365,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once the server listens.")
     ] = False,
 ) -> None:
-    """Run a development EST server with a CA of its own."""
-    settings = Settings(
-        folder,
-        host,
-        port,
-        allow_remote,
-        tuple(name or ()),
-        auth,
-        user,
-        require_client_cert,
-        client_ca,
-        tuple(label or ()),
-        ca_key,
-        days,
-        tls,
-        _attributes(csrattrs),
-    )
+    """Run a development EST server with a CA of its own, until Ctrl-C."""
     try:
+        settings = Settings(
+            folder=folder,
+            host=host,
+            port=port,
+            allow_remote=allow_remote,
+            names=tuple(name or ()),
+            authentication=auth,
+            user=user,
+            require_client_certificate=require_client_cert,
+            client_ca=client_ca,
+            labels=tuple(label or ()),
+            ca_key=ca_key,
+            days=days,
+            tls=tls,
+            csrattrs=attributes.of_option(csrattrs),
+        )
         asyncio.run(_serve(settings, as_json))
     except SettingsError as error:
         _stop(str(error), output.USAGE)
     except OSError as error:
-        _stop(f"the server cannot start: {error}", output.REFUSED)
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"the server cannot start: {where}{error.strerror or error}", output.REFUSED)
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
@@ -107,21 +130,28 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    log = output.console
-    async with EstServer(settings, lambda line: log.print(line, markup=False)) as running:
+    async with EstServer(settings, _show) as running:
+        facts = _facts(running)
         if as_json:
-            print(json.dumps(_facts(running, settings)), flush=True)
+            print(json.dumps(facts), flush=True)
         else:
-            _introduce(_facts(running, settings))
+            _introduce(facts)
         await stop.wait()
 
 
-def _facts(running: EstServer, settings: Settings) -> dict[str, str | int]:
+def _show(event: Event) -> None:
+    """Show a request, or a failed handshake, on standard error."""
+    line = Text(time.strftime("%H:%M:%S "), style="dim")
+    line.append(event.text, style="" if event.good else "yellow")
+    output.console.print(line, soft_wrap=True)
+
+
+def _facts(running: EstServer) -> dict[str, str | int]:
     return {
         "url": running.url,
-        "fingerprint": running.authority.fingerprint,
+        "fingerprint": running.fingerprint,
         "anchors": str(running.authority.anchors_file.resolve()),
-        "user": settings.user,
+        "user": running.settings.user,
         "password_file": str(running.password_file.resolve()),
         "pid": os.getpid(),
     }
@@ -129,30 +159,24 @@ def _facts(running: EstServer, settings: Settings) -> dict[str, str | int]:
 
 def _introduce(facts: dict[str, str | int]) -> None:
     """Print what a person needs; lines are never cut, so that they can be copied."""
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print("EST development server, not for production", style="bold")
-    for name, value in facts.items():
-        console.print(f"  {name.replace('_', ' '):14} {value}")
-    console.print(
-        "Try, in another terminal:\n"
-        f"  estctl cacerts --url {facts['url']} --fingerprint {facts['fingerprint']}\n"
-        f"  estctl device --flash board --url {facts['url']} --fingerprint {facts['fingerprint']}"
-        f" --user {facts['user']} --password-file {facts['password_file']}\n"
-        "Ctrl-C ends it. Requests:"
+    for line in output.lines(facts):
+        console.print("  " + line)
+    url, pin, user, password_file = (
+        shlex.quote(str(facts[name])) for name in ("url", "fingerprint", "user", "password_file")
     )
-
-
-def _attributes(path: Path | None) -> bytes | None:
-    """Return the DER of a --csrattrs file, checked."""
-    if path is None:
-        return None
-    try:
-        content = path.read_bytes()
-        der = content if content[:1] == b"\x30" else base64.b64decode(content)
-        CsrAttributes(der)
-    except (OSError, binascii.Error, EstError) as error:
-        _stop(f"--csrattrs: {path}: {error}", output.USAGE)
-    return der
+    at = f"--url {url} --fingerprint {pin}"
+    commands = (
+        f"estctl cacerts {at}",
+        f"estctl enroll {at} --user {user} --password-file {password_file} --subject CN=board-1"
+        " --out-cert board-1.pem --out-key board-1.key",
+        f"estctl device {at} --user {user} --password-file {password_file} --flash board",
+    )
+    console.print("Try, in another terminal:")
+    for command in commands:
+        console.print("  " + command)
+    console.print("Ctrl-C ends it. Requests:")
 
 
 def _stop(text: str, status: int) -> None:

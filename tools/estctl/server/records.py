@@ -1,10 +1,14 @@
-"""What the server has issued, in SQLite."""
+"""What the server has issued, in SQLite: each certificate, and how its owner authenticated."""
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from estctl.server import certificates
+from estctl.server.settings import SettingsError
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS issued (
@@ -15,24 +19,44 @@ CREATE TABLE IF NOT EXISTS issued (
     operation TEXT NOT NULL,
     label TEXT NOT NULL,
     client TEXT NOT NULL,
-    issued_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    issued_at TEXT NOT NULL,
     certificate BLOB NOT NULL
 )
 """
+_COLUMNS = "serial, subject, not_before, not_after, operation, label, client, issued_at"
+
+
+@dataclass(frozen=True)
+class Issued:
+    """An issued certificate: serial in hex, subject as in RFC 4514, times in ISO 8601 (UTC)."""
+
+    serial: str
+    subject: str
+    not_before: str
+    not_after: str
+    operation: str
+    label: str
+    client: str  # how its owner proved who it is
+    issued_at: str
+    certificate: bytes  # DER
 
 
 class Records:
     """The table of issued certificates."""
 
     def __init__(self, path: Path) -> None:
+        """Open the database, or make it. Raises SettingsError where it is damaged."""
         self._database = sqlite3.connect(path, isolation_level=None)  # every statement commits
-        self._database.execute(_TABLE)
+        try:
+            self._database.execute(_TABLE)
+        except sqlite3.Error as error:
+            self._database.close()
+            raise SettingsError(f"{path} cannot be used: {error}") from None
 
     def add(self, certificate: x509.Certificate, operation: str, label: str, client: str) -> None:
         """Record an issued certificate; client: how its owner proved who it is."""
         self._database.execute(
-            "INSERT INTO issued (serial, subject, not_before, not_after, operation, label, client,"
-            " certificate) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO issued ({_COLUMNS}, certificate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 f"{certificate.serial_number:x}",
                 certificate.subject.rfc4514_string(),
@@ -41,6 +65,7 @@ class Records:
                 operation,
                 label,
                 client,
+                certificates.now().isoformat(timespec="seconds"),
                 certificate.public_bytes(Encoding.DER),
             ),
         )
@@ -55,6 +80,11 @@ class Records:
     def count(self) -> int:
         """Return how many certificates were issued."""
         return int(self._database.execute("SELECT count(*) FROM issued").fetchone()[0])
+
+    def issued(self) -> list[Issued]:
+        """Return what was issued, the oldest first."""
+        rows = self._database.execute(f"SELECT {_COLUMNS}, certificate FROM issued ORDER BY rowid")
+        return [Issued(*row) for row in rows]
 
     def close(self) -> None:
         """Close the database."""

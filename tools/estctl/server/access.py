@@ -1,0 +1,112 @@
+"""Who may enrol: HTTP Basic (RFC 7617) or a client certificate (RFC 7030 3.2.3, 3.3.2, 4.2.2)."""
+
+import base64
+import hmac
+
+from aiohttp import web
+from cryptography import x509
+
+from estctl.server import certificates
+from estctl.server.authority import Authority
+from estctl.server.messages import Refusal
+from estctl.server.records import Records
+from estctl.server.settings import Authentication
+
+CLIENT = web.RequestKey("client", str)  # who a request is from, for the log
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="EST", charset="UTF-8"'}
+
+
+class Access:
+    """Tells who sends a request, or refuses it."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        records: Records,
+        authentication: Authentication,
+        user: str,
+        password: str,
+    ) -> None:
+        self._authority = authority
+        self._records = records
+        self._authentication = authentication
+        self._user = user.encode()
+        self._password = password.encode()
+
+    def enrolling(self, request: web.Request) -> str:
+        """Return how the client proved who it is, a certificate before a password.
+
+        Raises Refusal with 401 where it did not (RFC 7030 3.2.3).
+        """
+        certificate = _peer(request)
+        if certificate is not None:
+            client = _presented(request, certificate)
+            # A kept or resumed connection may outlive what TLS verified.
+            if not certificates.is_current(certificate):
+                raise Refusal(403, "the client certificate has expired")
+        elif self._authentication == Authentication.NONE:
+            client = "anonymous"
+        else:
+            client = self._basic(request)
+        request[CLIENT] = client
+        return client
+
+    def renewing(self, request: web.Request) -> tuple[x509.Certificate, str]:
+        """Return the certificate that is renewed, which authenticated TLS, and how to call it.
+
+        Raises Refusal with 403 where it is not one of ours that is still valid.
+        """
+        certificate = _peer(request)
+        if certificate is None:
+            raise Refusal(403, "renewing needs the certificate to renew, in TLS")
+        client = _presented(request, certificate)
+        if not (self._authority.issued(certificate) and self._records.knows(certificate)):
+            raise Refusal(403, "the client certificate was not issued here: it cannot be renewed")
+        if not certificates.is_current(certificate):
+            raise Refusal(403, "the client certificate has expired: enrol anew")
+        return certificate, client
+
+    def _basic(self, request: web.Request) -> str:
+        given = request.headers.get("Authorization")
+        if given is None:
+            raise Refusal(401, "give user name and password, or a client certificate", _CHALLENGE)
+        user, password = _credentials(given)
+        # Both are compared, in constant time each.
+        right = hmac.compare_digest(user, self._user)
+        right &= hmac.compare_digest(password, self._password)
+        if not right:
+            raise Refusal(401, "wrong user name or password", _CHALLENGE)
+        return f"user {self._user.decode()}"
+
+
+def _credentials(header: str) -> tuple[bytes, bytes]:
+    """Return user name and password of an Authorization header (RFC 7617 2)."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True)
+    except ValueError:
+        decoded = b""
+    user, colon, password = decoded.partition(b":")
+    if scheme.lower() != "basic" or not colon:
+        raise Refusal(401, "the credentials are not HTTP Basic", _CHALLENGE)
+    return user, password
+
+
+def _peer(request: web.Request) -> x509.Certificate | None:
+    """Return the certificate with which the client authenticated TLS, which has verified it."""
+    tls = request.transport.get_extra_info("ssl_object") if request.transport else None
+    der = tls.getpeercert(True) if tls else None
+    if not der:
+        return None
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        raise Refusal(403, "the client certificate cannot be read") from None
+
+
+def _presented(request: web.Request, certificate: x509.Certificate) -> str:
+    """Note for the log whose certificate it is, and return it."""
+    name = certificate.subject.rfc4514_string()
+    client = f"certificate {certificate.serial_number:x} ({name})"
+    request[CLIENT] = client
+    return client
