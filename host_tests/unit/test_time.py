@@ -56,3 +56,26 @@ def test_every_limit_has_a_number():
         if name[0] != "_":
             assert getattr(est_limits, name) > 0, name
     raises(AttributeError, getattr, est_limits, "NO_SUCH_LIMIT")
+
+
+def test_a_port_whose_time_counts_from_2000():
+    real = unix_time.time
+
+    class Since2000:
+        """`time` as ESP32 has it."""
+
+        @staticmethod
+        def gmtime(seconds):
+            return real.gmtime(seconds + 946684800)
+
+        @staticmethod
+        def time():
+            return 100
+
+    unix_time.time = Since2000
+    try:
+        assert unix_time.now() == 946684900
+        assert unix_time.text(946684900) == "2000-01-01 00:01:40Z"
+        assert not clock.plausible()
+    finally:
+        unix_time.time = real
