@@ -34,6 +34,11 @@ SCHEMA = {
     "HANDSHAKE_TIMEOUT": (5, 300),
     "IO_TIMEOUT": (5, 300),
     "REQUEST_TIMEOUT": (10, 900),
+    "MIN_RSA_BITS": (2048, 4096),  # bits, as the two that follow; less is broken
+    "MIN_EC_BITS": (256, 384),
+    "MIN_HASH_BITS": (256, 512),
+    "MAX_CRL": (65536, 9999999),  # bytes; Content-Length is read to seven digits
+    "CRL_TIMEOUT": (10, 900),  # seconds
 }
 
 

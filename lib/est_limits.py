@@ -16,6 +16,11 @@ CONNECT_TIMEOUT = 15  # seconds until TCP stands
 HANDSHAKE_TIMEOUT = 30  # seconds until TLS stands
 IO_TIMEOUT = 20  # seconds for one read or write
 REQUEST_TIMEOUT = 60  # seconds for one request and its whole response
+MIN_RSA_BITS = 2048  # bits: NIST SP 800-57; the TLS stack wants as many
+MIN_EC_BITS = 256  # bits of the curve: P-256
+MIN_HASH_BITS = 256  # bits of the hash in a signature: SHA-256
+MAX_CRL = 1048576  # bytes of a CRL that is searched
+CRL_TIMEOUT = 120  # seconds for one CRL, all of it
 
 try:
     from board_config import *  # noqa: F403

@@ -17,20 +17,30 @@ KNOWN = (
 )
 
 
+def digest(message, sha384=False):
+    """The digest, with the message fed in pieces of uneven sizes."""
+    hasher = sha512.Sha512(sha384)
+    at, size = 0, 1
+    while at < len(message):
+        hasher.update(message[at : at + size])
+        at, size = at + size, 2 * size + 1
+    return hasher.digest()
+
+
 def test_known_digests_around_the_borders_of_a_block():
     for size, half384, half512 in KNOWN:
         message = bytes([i & 255 for i in range(size)])
         for given in (message, memoryview(message), bytearray(message)):
-            assert hexlify(sha512.sha384(given))[:32] == half384.encode()
-            assert hexlify(sha512.sha512(given))[:32] == half512.encode()
+            assert hexlify(digest(given, True))[:32] == half384.encode()
+            assert hexlify(digest(given))[:32] == half512.encode()
 
 
 def test_the_examples_of_fips_180():
-    assert hexlify(sha512.sha512(b"abc")) == (
+    assert hexlify(digest(b"abc")) == (
         b"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
         b"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
     )
-    assert hexlify(sha512.sha384(b"abc")) == (
+    assert hexlify(digest(b"abc", True)) == (
         b"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
         b"8086072ba1e7cc2358baeca134c825a7"
     )

@@ -13,12 +13,13 @@ from micropython import const
 from pki import der
 
 _WINDOW = const(4)  # of the wNAF: odd multiples up to 7; a wider one costs more heap than time
-# Doublings between two chances for other tasks: about 20 ms on an RP2040 for P-256.
-_STRIDE = const(3)
 
 
 class Curve:
-    """The parameters of a curve of prime order (cofactor 1), and its size in octets."""
+    """The parameters of a curve of prime order (cofactor 1), and its size in octets.
+
+    stride: doublings between two chances for other tasks: about 20 ms of an RP2040.
+    """
 
     def __init__(self, p, b, n, gx, gy):
         self.p = p
@@ -26,6 +27,7 @@ class Curve:
         self.n = n
         self.g = (gx, gy)
         self.size = (len("%x" % p) + 1) // 2
+        self.stride = 3 if self.size <= 32 else 2
 
 
 P256 = Curve(
@@ -155,7 +157,7 @@ async def _two_multiples(curve, u, v, point):
             if digit:
                 x, y = tables[base + abs(digit) // 2]
                 total = add_affine(p, total, x, y if digit > 0 else p - y)
-        if not i % _STRIDE:
+        if not i % curve.stride:
             await asyncio.sleep(0)
     return total
 

@@ -5,6 +5,7 @@ constraints and unknown critical extensions are checked. Policies and revocation
 policy constraints are refused. Work is bounded whatever the bag of certificates holds.
 """
 
+import est_limits
 from est_errors import DerError, TrustError
 from micropython import const
 
@@ -23,7 +24,7 @@ _KNOWN = (
 )
 
 
-async def check(leaf, pool, anchors, now=None, purpose=None, strict=False):
+async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, limits=est_limits):
     """Find and verify a path from leaf to one of the anchors.
 
     leaf, pool, anchors: x509.Certificate and lists of them; pool holds intermediates that nobody
@@ -39,7 +40,7 @@ async def check(leaf, pool, anchors, now=None, purpose=None, strict=False):
         raise TrustError(_label(leaf) + " may sign certificates without being a CA")
     if purpose is not None and not leaf.allows(purpose):
         raise TrustError("%s is not meant for this purpose (extKeyUsage)" % _label(leaf))
-    search = _Search(pool, anchors, now, strict)
+    search = _Search(pool, anchors, now, strict, limits)
     path = await search.up(leaf, [])
     if path is None:
         raise TrustError(
@@ -51,11 +52,12 @@ async def check(leaf, pool, anchors, now=None, purpose=None, strict=False):
 class _Search:
     """A depth-first search over issuers, anchors first."""
 
-    def __init__(self, pool, anchors, now, strict):
+    def __init__(self, pool, anchors, now, strict, limits):
         self._anchors = anchors
         self._pool = pool
         self._now = now
         self._strict = strict
+        self._limits = limits
         self._signatures = _MAX_SIGNATURES
         self.why = ""
 
@@ -95,6 +97,7 @@ class _Search:
                 certificate.signature_algorithm,
                 certificate.tbs,
                 certificate.signature,
+                self._limits,
             )
         except (TrustError, DerError) as error:
             self.why = " (" + error.message + ")"

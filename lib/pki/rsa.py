@@ -1,19 +1,20 @@
 """RSA signature verification, PKCS #1 v1.5 (RFC 8017 8.2.2): strict, by building and comparing.
 
-The public-key operation serves pki.rsa_pss, too.
+The public-key operation serves pki.rsa_pss, too. The least size is pki.signature.check_key's.
 """
+
+import asyncio
 
 from est_errors import DerError, TrustError
 from micropython import const
 
 from pki import der
 
-_LEAST_BITS = const(2048)
 _MOST_BITS = const(4096)
 _MOST_EXPONENT_BITS = const(32)  # larger ones are unheard of and make verification slow
 
 
-def verify(key, digest_info, signature):
+async def verify(key, digest_info, signature):
     """Check a signature over a digest. Raises TrustError, DerError.
 
     key: the RSAPublicKey DER (bytes-like); digest_info: the DER DigestInfo (bytes) of the digest;
@@ -22,14 +23,14 @@ def verify(key, digest_info, signature):
     n, e, size, _ = public_numbers(key)
     # EMSA-PKCS1-v1_5: nothing of the encoded message is parsed, so that nothing can hide in it.
     padding = b"\xff" * (size - 3 - len(digest_info))
-    if recover(n, e, size, signature) != b"\0\x01" + padding + b"\0" + digest_info:
+    if await recover(n, e, size, signature) != b"\0\x01" + padding + b"\0" + digest_info:
         raise TrustError("the signature is wrong")
 
 
 def public_numbers(key):
     """Return (modulus, exponent, octets and bits of the modulus) of an RSAPublicKey (DER).
 
-    Raises TrustError for keys that are not accepted.
+    Raises TrustError for keys that are not accepted because they are too large; DerError.
     """
     reader = der.sequence(key)
     n = reader.integer()
@@ -41,16 +42,28 @@ def public_numbers(key):
     bits = size * 8
     while bits and not n >> (bits - 1):
         bits -= 1
-    if not _LEAST_BITS <= bits <= _MOST_BITS:
-        raise TrustError("RSA keys of %d bits are not accepted" % bits)
+    if bits > _MOST_BITS:
+        raise TrustError("RSA keys of %d bits are not accepted: at most %d" % (bits, _MOST_BITS))
     if e < 3 or not e & 1 or e >> _MOST_EXPONENT_BITS:
         raise TrustError("RSA: the public exponent is not accepted")
     return n, e, size, bits
 
 
-def recover(n, e, size, signature):
+async def recover(n, e, size, signature):
     """Return the encoded message (bytes, as long as the modulus) of a signature (bytes-like)."""
     s = int.from_bytes(bytes(signature), "big")
     if len(signature) != size or s >= n:
         raise TrustError("the signature is wrong (its length)")
-    return pow(s, e, n).to_bytes(size, "big")
+    # Not pow(s, e, n): for 4096 bits that would stop all other tasks for a second on a slow chip.
+    power = s
+    bit = _MOST_EXPONENT_BITS - 1
+    while not e >> bit:
+        bit -= 1
+    while bit:
+        bit -= 1
+        power = power * power % n
+        await asyncio.sleep(0)
+        if e >> bit & 1:
+            power = power * s % n
+            await asyncio.sleep(0)
+    return power.to_bytes(size, "big")

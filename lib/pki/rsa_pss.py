@@ -2,22 +2,22 @@
 
 from est_errors import DerError, TrustError
 
-from pki import rsa
+from pki import der, rsa, signature
 
 _MGF1 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08"
 _SHA2 = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # and 1, 2, 3
 _LENGTHS = (32, 48, 64)
 
 
-def verify(key, parameters, message, signature, digest):
+async def verify(key, algorithm, digest, octets):
     """Check a signature. Raises TrustError, DerError.
 
-    key: the RSAPublicKey DER; parameters: Reader at the RSASSA-PSS-params; message, signature:
-    bytes-like; digest: function of (1, 2 or 3 for SHA-256, -384, -512; message) giving bytes.
+    key: the RSAPublicKey DER; algorithm: AlgorithmIdentifier DER; digest: bytes of the message's
+    digest; octets: the signature; all bytes-like.
     """
-    number, salt_length = _parameters(parameters)
+    number, salt_length = parameters(algorithm)
     n, e, size, bits = rsa.public_numbers(key)
-    encoded = rsa.recover(n, e, size, signature)
+    encoded = await rsa.recover(n, e, size, octets)
     # EMSA-PSS-VERIFY (RFC 8017 9.1.2) with emBits = bits - 1.
     if (bits - 1) % 8 == 0:
         if encoded[0]:
@@ -32,7 +32,7 @@ def verify(key, parameters, message, signature, digest):
     if masked[0] >> (8 - unused) if unused else 0:
         raise TrustError("the signature is wrong")
     db = bytearray(masked)
-    mask = _mgf1(h, start, number, digest)
+    mask = await _mgf1(h, start, number)
     for i in range(start):
         db[i] ^= mask[i]
     db[0] &= 0xFF >> unused
@@ -40,12 +40,17 @@ def verify(key, parameters, message, signature, digest):
     if any(db[:zeros]) or db[zeros] != 1:
         raise TrustError("the signature is wrong")
     salt = bytes(db[zeros + 1 :])
-    if digest(number, bytes(8) + digest(number, message) + salt) != h:
+    if await signature.digest(number, bytes(8) + digest + salt) != h:
         raise TrustError("the signature is wrong")
 
 
-def _parameters(reader):
-    """Return (number of the SHA-2, salt length); SHA-1 defaults and mixed hashes are refused."""
+def parameters(algorithm):
+    """Return (number of the SHA-2, salt length) of an AlgorithmIdentifier of RSASSA-PSS (DER).
+
+    SHA-1, which is the default, and mixed hashes are refused with TrustError.
+    """
+    reader = der.sequence(algorithm)
+    reader.oid()
     outer = reader.enter()
     reader.finish()
     number = mask_number = None
@@ -76,11 +81,11 @@ def _sha2(reader):
     return kind[-1]
 
 
-def _mgf1(seed, length, number, digest):
+async def _mgf1(seed, length, number):
     """Return the mask of RFC 8017 B.2.1 (at least length bytes)."""
     out = b""
     counter = 0
     while len(out) < length:
-        out += digest(number, seed + counter.to_bytes(4, "big"))
+        out += await signature.digest(number, seed + counter.to_bytes(4, "big"))
         counter += 1
     return out

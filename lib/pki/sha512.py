@@ -1,5 +1,7 @@
 """SHA-384 and SHA-512 (FIPS 180-4) in portable Python, for ports whose hashlib lacks them."""
 
+from micropython import const
+
 _K = (
     b"\x42\x8a\x2f\x98\xd7\x28\xae\x22\x71\x37\x44\x91\x23\xef\x65\xcd\xb5\xc0\xfb\xcf\xec\x4d"
     b"\x3b\x2f\xe9\xb5\xdb\xa5\x81\x89\xdb\xbc\x39\x56\xc2\x5b\xf3\x48\xb5\x38\x59\xf1\x11\xf1"
@@ -43,34 +45,40 @@ _H384 = (
     b"\x68\x58\x15\x11\xdb\x0c\x2e\x0d\x64\xf9\x8f\xa7\x47\xb5\x48\x1d\xbe\xfa\x4f\xa4"
 )
 
+_BLOCK = const(128)
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 
-def sha512(message):
-    """Return the SHA-512 digest (64 bytes) of a bytes-like message."""
-    return _digest(message, _H512)
+class Sha512:
+    """One digest in fixed memory, fed piece by piece."""
 
+    def __init__(self, sha384=False):
+        """sha384: whether to make a SHA-384 digest (48 octets) and not a SHA-512 one (64)."""
+        start = _H384 if sha384 else _H512
+        self._state = [int.from_bytes(start[i : i + 8], "big") for i in range(0, 64, 8)]
+        self._octets = 48 if sha384 else 64
+        self._block = bytearray(_BLOCK)
+        self._size = 0  # of the whole message so far
 
-def sha384(message):
-    """Return the SHA-384 digest (48 bytes) of a bytes-like message."""
-    return _digest(message, _H384)[:48]
+    def update(self, message):
+        """Take the next octets of the message (bytes-like)."""
+        view, at = memoryview(message), 0
+        while at < len(view):
+            used = self._size % _BLOCK
+            count = min(_BLOCK - used, len(view) - at)
+            self._block[used : used + count] = view[at : at + count]
+            at += count
+            self._size += count
+            if used + count == _BLOCK:
+                _compress(self._state, self._block)
 
-
-def _digest(message, start):
-    size = len(message)
-    whole = size & ~127
-    state = [int.from_bytes(start[i : i + 8], "big") for i in range(0, 64, 8)]
-    view = memoryview(message)
-    for at in range(0, whole, 128):
-        _compress(state, view[at : at + 128])
-    # The rest, a one bit, zeros, and the length in bits fill one block or two.
-    tail = bytearray(128 if size - whole < 112 else 256)
-    tail[: size - whole] = view[whole:]
-    tail[size - whole] = 0x80
-    tail[-8:] = (size * 8).to_bytes(8, "big")
-    for at in range(0, len(tail), 128):
-        _compress(state, memoryview(tail)[at : at + 128])
-    return b"".join([word.to_bytes(8, "big") for word in state])
+    def digest(self):
+        """Return the digest (bytes). Nothing may follow it."""
+        size = self._size
+        # A one bit, zeros, and the length in bits fill one block or two.
+        self.update(b"\x80" + bytes((111 - size) % _BLOCK) + (8 * size).to_bytes(16, "big"))
+        octets = b"".join([word.to_bytes(8, "big") for word in self._state])
+        return octets[: self._octets]
 
 
 def _rotate(x, n):
@@ -79,7 +87,7 @@ def _rotate(x, n):
 
 def _compress(state, block):
     """Work one block of 128 octets into the state (FIPS 180-4 6.4.2)."""
-    w = [int.from_bytes(bytes(block[i : i + 8]), "big") for i in range(0, 128, 8)]
+    w = [int.from_bytes(block[i : i + 8], "big") for i in range(0, 128, 8)]
     a, b, c, d, e, f, g, h = state
     for i in range(80):
         if i >= 16:
