@@ -13,6 +13,7 @@ _ANY_PURPOSE = b"\x55\x1d\x25\x00"  # anyExtendedKeyUsage
 # Named bits of keyUsage (RFC 5280 4.2.1.3).
 DIGITAL_SIGNATURE = 0
 KEY_CERT_SIGN = 5
+CRL_SIGN = 6
 
 
 class Certificate:
@@ -49,14 +50,14 @@ class Certificate:
     @property
     def not_before(self):
         """Start of validity, Unix seconds (int)."""
-        return _time(der.sequence(self._validity))
+        return read_time(der.sequence(self._validity))
 
     @property
     def not_after(self):
         """End of validity, Unix seconds (int)."""
         reader = der.sequence(self._validity)
         reader.element()
-        seconds = _time(reader)
+        seconds = read_time(reader)
         reader.finish()
         return seconds
 
@@ -128,6 +129,18 @@ class Certificate:
         reader.finish()
         return bits
 
+    @property
+    def subject_key_identifier(self):
+        """The octets of subjectKeyIdentifier (bytes; RFC 5280 4.2.1.2), or None."""
+        value = self.extension(oid.SUBJECT_KEY_IDENTIFIER)
+        return None if value is None else bytes(der.Reader(value).take(der.OCTET_STRING))
+
+    @property
+    def authority_key_identifier(self):
+        """The key identifier in authorityKeyIdentifier (bytes; RFC 5280 4.2.1.1), or None."""
+        value = self.extension(oid.AUTHORITY_KEY_IDENTIFIER)
+        return None if value is None else authority_key(value)
+
     def allows(self, purpose):
         """Return whether extKeyUsage allows a purpose (OID contents), or is absent (4.2.1.12)."""
         value = self.extension(oid.EXT_KEY_USAGE)
@@ -138,6 +151,12 @@ class Certificate:
         while usages.more():
             found.append(usages.oid())
         return purpose in found or _ANY_PURPOSE in found
+
+
+def authority_key(value):
+    """Return the key identifier (bytes) in an authorityKeyIdentifier's value, or None."""
+    reader = der.sequence(value)
+    return bytes(reader.take(0x80)) if reader.peek() == 0x80 else None
 
 
 def request_public_key(request):
@@ -151,8 +170,8 @@ def request_public_key(request):
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-def _time(reader):
-    """Read UTCTime or GeneralizedTime (RFC 5280 4.1.2.5) and return Unix seconds."""
+def read_time(reader):
+    """Read UTCTime or GeneralizedTime (RFC 5280 4.1.2.5) and return Unix seconds (int)."""
     tag = reader.peek()
     text = bytes(reader.take(tag))
     if tag == _UTC_TIME and len(text) == 13:
