@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server test bench size lint format lock package clean distclean
+.PHONY: help setup demo server test torture bench size lint format lock package clean distclean
 
 help: ## print this list
 	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
@@ -26,6 +26,9 @@ server: setup ## run the development EST server until Ctrl-C
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile
+
+torture: setup ## as test, with all of NIST PKITS and the largest CRLs on MicroPython, too
+	$(VENV)/python -m pytest -n auto --dist loadfile --torture
 
 bench: setup ## measure what the operations cost; writes build/bench.json
 	@$(VENV)/python tools/bench.py

@@ -1,7 +1,8 @@
 """Cryptography in one interpreter, for the tests: `pki_probe.py LIB SHIM... < JSON lines`.
 
-Each line is {"do": "verify" | "path" | "request", ...} with bytes as hex; each answer is a line
-{"ok": ...} or {"error", "class"}. Errors that are not ours end the run with a traceback.
+Each line is {"do": "verify" | "path" | ..., ...} with bytes as hex: WORK below has them all. Each
+answer is a line {"ok": ...} or {"error", "class"}. Errors that are not ours end the run with a
+traceback.
 """
 
 import gc
@@ -13,25 +14,99 @@ sys.path[:0] = sys.argv[1:]
 
 import asyncio  # noqa: E402
 
+import est_limits  # noqa: E402
 from est_errors import EstError  # noqa: E402
 from pki import csr, csrattrs, keys, path, signature, x509  # noqa: E402
 
 
-async def verify(spki, algorithm, message, signature_):
+async def verify(spki, algorithm, message, signature_, limits=None):
     arguments = [unhexlify(part) for part in (spki, algorithm, message, signature_)]
-    await signature.verify(*arguments)
+    await signature.verify(*arguments, limits=board(limits))
     return True
 
 
-async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, host=None):
-    bags = [[x509.Certificate(unhexlify(raw)) for raw in bag] for bag in (pool, anchors)]
+async def check(
+    leaf,
+    pool,
+    anchors,
+    now=None,
+    purpose=None,
+    strict=False,
+    host=None,
+    crls=None,
+    limits=None,
+):
+    """Check a path; with a list of CRLs also that none of its certificates is revoked."""
+    pool, anchors = certificates(pool), certificates(anchors)
     leaf = x509.Certificate(unhexlify(leaf))
-    above = await path.check(leaf, *bags, now, purpose and unhexlify(purpose), strict)
+    limits = board(limits)
+    purpose = purpose and unhexlify(purpose)
+    above = await path.check(leaf, pool, anchors, now, purpose, strict, limits)
     if host:
         from pki import server_name
 
         server_name.check(leaf, host)
+    if crls is not None:
+        from pki import revocation
+
+        source = Crls([unhexlify(one) for one in crls])
+        view = memoryview(bytearray(512))
+        checker = revocation.Checker([leaf] + above, pool, source, view, now, limits)
+        for i in range(len(above) - 1, -1, -1):
+            await checker.check(i)
     return len(above)
+
+
+async def built(chain, now=None, purpose=None, limits=None):
+    """Check a path of which the signatures were verified elsewhere."""
+    path.check_built(certificates(chain), now, purpose and unhexlify(purpose), board(limits))
+    return len(chain)
+
+
+class Crls:
+    """Serves CRLs to revocation.Checker: all of them are candidates for everything."""
+
+    def __init__(self, crls):
+        self._crls = crls
+
+    def candidates(self, points):
+        return range(len(self._crls))
+
+    async def open(self, key):
+        return Octets(self._crls[key])
+
+
+class Octets:
+    """A stream over bytes, which come a few at a time."""
+
+    def __init__(self, octets):
+        self._octets = octets
+        self._at = 0
+
+    async def readinto(self, view):
+        part = self._octets[self._at : self._at + min(len(view), 300)]
+        view[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    async def close(self):
+        pass
+
+
+def certificates(bag):
+    return [x509.Certificate(unhexlify(raw)) for raw in bag]
+
+
+def board(numbers):
+    """Return limits in which some numbers are other ones."""
+
+    class Limits:
+        pass
+
+    for name in dir(est_limits):
+        if name[0] != "_":
+            setattr(Limits, name, (numbers or {}).get(name, getattr(est_limits, name)))
+    return Limits
 
 
 async def request(attributes=None, **wish):
@@ -40,7 +115,7 @@ async def request(attributes=None, **wish):
     return hexlify(made).decode()
 
 
-WORK = {"verify": verify, "path": check, "request": request}
+WORK = {"verify": verify, "path": check, "built": built, "request": request}
 
 
 async def _answer(line):

@@ -72,7 +72,7 @@ class _Search:
 
     def __init__(self, pool, anchors, now, strict, limits):
         self._anchors = anchors
-        self._pool = _without_copies(pool)
+        self._pool = without_copies(pool)
         self._now = now
         self._strict = strict
         self._limits = limits
@@ -224,7 +224,8 @@ def _label(certificate):
     return name.decode(certificate.subject)
 
 
-def _without_copies(pool):
+def without_copies(pool):
+    """Return a list of Certificates without those that are the same as one before."""
     found = []
     for certificate in pool:
         if not any(certificate.raw == other.raw for other in found):

@@ -86,13 +86,7 @@ class Certificate:
             raise DerError("DER: extensions in a certificate of version %d" % self.version)
         extensions = wrapper.enter()
         wrapper.finish()
-        while extensions.more():
-            extension = extensions.enter()
-            kind = extension.oid()
-            critical = extension.peek() == der.BOOLEAN and extension.boolean()
-            value = extension.take(der.OCTET_STRING)
-            extension.finish()
-            yield kind, critical, value
+        yield from each_extension(extensions)
 
     def extension(self, kind):
         """Return the value octets (memoryview) of the extension with this OID, or None."""
@@ -151,6 +145,20 @@ class Certificate:
         while usages.more():
             found.append(usages.oid())
         return purpose in found or _ANY_PURPOSE in found
+
+
+def each_extension(extensions):
+    """Yield (OID contents as bytes, critical as bool, value octets as memoryview) of Extensions.
+
+    extensions: a Reader inside of them.
+    """
+    while extensions.more():
+        extension = extensions.enter()
+        kind = extension.oid()
+        critical = extension.peek() == der.BOOLEAN and extension.boolean()
+        value = extension.take(der.OCTET_STRING)
+        extension.finish()
+        yield kind, critical, value
 
 
 def authority_key(value):
