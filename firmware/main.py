@@ -1,4 +1,4 @@
-"""What the board runs: radio up, clock, identity, and then your application.
+"""What the board runs: radio up, identity, and then your application.
 
 The application is a module `app` with `async def main(identity)`. The settings are in
 /device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
@@ -9,6 +9,7 @@ import asyncio
 from devid import DeviceIdentity
 from est_errors import EstError
 
+identity = None  # the DeviceIdentity, also at the REPL: identity.status(), identity.approve(...)
 failure = None  # the EstError that ended the boot, for whoever imports this module
 
 
@@ -19,38 +20,29 @@ def load_settings():
     return settings.load("device.json")
 
 
-async def set_clock(server):
-    """Set the clock by NTP where it is not plausible."""
-    from devid import clock
-
-    await clock.set_from_network(server)
-
-
 async def start():
     """Bring the board up and hand over to the application."""
+    global identity
     config = load_settings()
     if config.wifi:
         import wifi
 
         print("wifi: joining", config.wifi["ssid"])
         await wifi.connect(**config.wifi)
-    if config.ntp:
-        await set_clock(config.ntp)
     identity = DeviceIdentity(config, log=print)
-    print("identity:", await identity.ensure())
+    print("identity:", await identity.ensure())  # sets the clock, too, where it is not set
     try:
         import app
     except ImportError as error:
         if "'app'" not in str(error):
             raise  # it is there, and something that it imports is not
         print("no app.py: nothing more to do")
-        return identity
+        return
     await app.main(identity)
-    return identity
 
 
 try:
-    identity = asyncio.run(start())
+    asyncio.run(start())
 except EstError as error:
     # Back to the REPL with one clear line; a power cycle tries again.
     failure = error

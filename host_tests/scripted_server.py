@@ -122,6 +122,21 @@ def answers(*responses: bytes) -> Script:
     return script
 
 
+def by_path(**bodies: bytes) -> Script:
+    """Return a script that answers each request by the end of its path: enroll=..., cacerts=...
+
+    What is not among them gets 404.
+    """
+
+    def script(connection: Connection) -> None:
+        while request := connection.read_request():
+            path = request.head.split(" ")[1]
+            found = [body for name, body in bodies.items() if path.endswith(name)]
+            connection.send(response(found[0]) if found else response(b"", "404 Not Found", ""))
+
+    return script
+
+
 def response(
     body: bytes = b"",
     status: str = "200 OK",

@@ -4,7 +4,7 @@
         certificates = await client.cacerts()
         certificate = await client.simpleenroll(csr_der)
 
-Trust is explicit: DER anchors, or the SHA-256 or SHA-512 fingerprint of the CA's root certificate,
+Trust is given: DER anchors, or the SHA-256 or SHA-512 fingerprint of the CA's root certificate,
 which is then fetched over a provisional connection that carries nothing else (RFC 7030 4.1.1). An
 issued certificate is given out only when it matches the request's key and chains to the CA.
 """
@@ -14,10 +14,10 @@ from binascii import b2a_base64, unhexlify
 
 import est_limits
 import est_response
-import tls_stream
 import unix_time
 from base64_stream import encode_lines
 from est_errors import (  # noqa: F401 - users find the errors here
+    ApprovalNeeded,
     AuthError,
     ConfigError,
     DeadlineError,
@@ -32,6 +32,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
     StorageError,
     TrustError,
 )
+from heap import forget
 from http_stream import HttpConnection
 from micropython import const
 
@@ -44,14 +45,22 @@ class Client:
     """One EST server, one label, one connection.
 
     host: str, DNS name or IP address. port: int. label: str or None (RFC 7030 3.2.2).
-    anchors: DER certificates (bytes) that the server's TLS chain may end in; fingerprint: SHA-256
-    or SHA-512 of the CA's root certificate in hex (str; colons allowed), instead of anchors.
-    user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key: DER
-    (bytes) of a client certificate and its SEC 1 or PKCS #8 private key.
+    Trust, in DER (bytes): anchors, the explicit trust anchors; implicit, those of the first
+    contact, not used any more once there are explicit ones, unless keep_implicit is true; or, in
+    place of both, fingerprint: SHA-256 or SHA-512 of the CA's root certificate in hex (str; colons
+    allowed); or ask=True, for candidate() alone. new_roots: whether /cacerts may bring roots that
+    no anchor vouches for; None: where it lists none of the anchors, as at the first contact.
+    revocation: None, "soft" or "hard", whether the server's chain is looked up in CRLs.
+    user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key,
+    intermediates: DER (bytes) of a client certificate, its SEC 1 or PKCS #8 private key, and a
+    list of what stands above the certificate.
     limits: see est_limits. now: function that returns Unix seconds. log: function of one str.
 
-    After use: `anchors` are the DER certificates that TLS trusts, `ca_certificates` those of
-    /cacerts, `chain` the issued certificate's intermediates, `handshakes` a count.
+    After use: `anchors` are the explicit trust anchors, `authorities` the CA certificates that
+    lead to them, `ca_certificates` those of /cacerts that count, `chain` the issued certificate's
+    intermediates, `handshakes` a count. `authorised` says what vouched for the server last:
+    ("explicit" | "implicit" | "pinned", "name" | "id-kp-cmcRA" | "fingerprint"); `verified`,
+    whether a TLS session has verified the server with `anchors` as they are now.
     """
 
     def __init__(
@@ -68,33 +77,48 @@ class Client:
         limits=est_limits,
         now=unix_time.now,
         log=None,
+        intermediates=(),
+        implicit=(),
+        keep_implicit=False,
+        ask=False,
+        new_roots=None,
+        revocation=None,
     ):
         self._path = _base_path(label)
         self._host = host
         self._port = port
         name = "[" + host + "]" if ":" in host else host
         self._authority = name if port == 443 else name + ":%d" % port
-        self._fingerprint = _fingerprint(fingerprint)
+        self._fingerprint = fingerprint_octets(fingerprint) if fingerprint else None
+        self._implicit = list(implicit)
+        self._keep_implicit = keep_implicit
+        self._new_roots = new_roots
+        self._revocation = revocation
         self._credential = None if user is None and password is None else (user, password)
         self._authorization = None
-        self._certificate = certificate
-        self._key = key
+        self._identity = (certificate, key, intermediates) if certificate else None
         self._limits = limits
         self._now = now
         self._log = log or _silent
         self._http = None
         # Made once, while the heap is still whole, and used by every connection.
         self._received = memoryview(bytearray(limits.CHUNK_SIZE))
-        self._text = memoryview(bytearray(limits.CHUNK_SIZE))
+        self._text = memoryview(bytearray(limits.CHUNK_SIZE // 2))
         self.anchors = list(anchors)
+        self.authorities = []
         self.ca_certificates = []
         self.chain = []
         self.handshakes = 0
+        self.authorised = None
+        self.verified = False
+        self.asks = ask
         if user and ":" in user:
             raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
         if (certificate is None) != (key is None):
             raise ConfigError("a client certificate needs its key, and a key its certificate")
-        if not self.anchors and not self._fingerprint:
+        if revocation not in (None, "soft", "hard"):
+            raise ConfigError("revocation is soft, hard, or None for off")
+        if self._provisional and not self._fingerprint and not ask:
             raise ConfigError("no trust: give anchors, or the SHA-256 fingerprint of the CA")
 
     async def __aenter__(self):
@@ -110,20 +134,25 @@ class Client:
             await http.close()
 
     async def cacerts(self):
-        """Fetch the CA certificates (RFC 7030 4.1); return them as a list of DER (bytes).
+        """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
 
-        With a fingerprint and no anchors yet, the certificate that matches it becomes the anchor,
-        and what does not chain to it is left out. Raises TrustError and the errors of `est`.
+        `anchors` and `authorities` are brought up to date with them (est_anchors says how), and
+        a change of the anchors ends the TLS session: the next operation makes a new one. Raises
+        TrustError and the other errors of `est`; then the anchors are as they were.
         """
-        if self.anchors:
-            found = await self._certificates("GET", "cacerts")
-            if not found:
-                raise ProtocolError("the server sent no CA certificate", "cacerts")
-            self.ca_certificates = found
-        else:
-            await self._bootstrap()
-        self._log("cacerts: %d certificates" % len(self.ca_certificates))
-        return self.ca_certificates
+        import est_cacerts
+
+        return await est_cacerts.fetch(self)
+
+    async def candidate(self):
+        """Fetch, from a server that nobody vouches for, the root that a person may approve.
+
+        RFC 7030 4.1.1. Returns its DER (bytes). Nothing is trusted by it: give its fingerprint to
+        a new Client once somebody has compared it.
+        """
+        import est_cacerts
+
+        return await est_cacerts.candidate(self)
 
     async def csrattrs(self):
         """Fetch what the server wants in a request (RFC 7030 4.5).
@@ -139,7 +168,7 @@ class Client:
         try:
             attributes = CsrAttributes(message)
         except EstError as error:
-            raise _at("csrattrs", error)
+            raise at("csrattrs", error)
         return attributes if attributes.oids or attributes.attributes else None
 
     async def simpleenroll(self, csr):
@@ -156,7 +185,7 @@ class Client:
 
         As simpleenroll; the request's subject and subjectAltName must equal the certificate's.
         """
-        if self._certificate is None:
+        if self._identity is None:
             raise ConfigError("the current certificate and its key are needed", "simplereenroll")
         return await self._enroll("simplereenroll", csr)
 
@@ -169,7 +198,7 @@ class Client:
         try:
             return await self._issued(found, csr)
         except EstError as error:
-            raise _at(operation, error)
+            raise at(operation, error)
 
     async def _issued(self, found, csr):
         """Check the certificates of a response; return the one for the request's key."""
@@ -188,10 +217,10 @@ class Client:
             raise ProtocolError("the server issued a certificate for another key")
         if leaf.basic_constraints[0]:
             raise ProtocolError("the server issued a CA certificate to this device")
-        authorities = [x509.Certificate(raw) for raw in self.ca_certificates]
-        above = await path.check(
-            leaf, pool + authorities, _roots(authorities), self._time_for(leaf)
-        )
+        for raw in self.authorities:
+            pool.append(x509.Certificate(raw))
+        anchors = [x509.Certificate(raw) for raw in self.anchors]
+        above = await path.check(leaf, pool, anchors, self._time_for(leaf), limits=self._limits)
         self.chain = [bytes(certificate.raw) for certificate in above[:-1]]
         return leaf.raw
 
@@ -201,24 +230,20 @@ class Client:
         start = certificate.not_before
         return start if now < start <= now + _SKEW else now
 
+    @property
+    def _provisional(self):
+        """True while there is no anchor: a connection can then do nothing but read /cacerts."""
+        return not self.anchors and not self._implicit
+
+    def _vouched(self, store, how):
+        """Note, and log, what vouched for the server (RFC 7030 3.3.1)."""
+        self.authorised = (store, how)
+        self._log("server authorised by the %s trust anchors (%s)" % (store, how))
+
     async def _trusted(self):
         """Establish trust where only a fingerprint was given."""
-        if not self.anchors:
+        if self._provisional:
             await self.cacerts()
-
-    async def _bootstrap(self):
-        """Fetch /cacerts over a provisional connection and pin it (RFC 7030 4.1.1, 4.1.3)."""
-        from est_bootstrap import pinned
-
-        try:
-            found = await self._certificates("GET", "cacerts")
-        finally:
-            await self.close()  # 4.1.1: nothing else is ever sent on it
-        try:
-            anchor, self.ca_certificates = await pinned(found, self._fingerprint, self._now())
-        except EstError as error:
-            raise _at("cacerts", error)
-        self.anchors = [anchor]
 
     async def _certificates(self, method, operation, content_type=None, body=None):
         """Perform an operation that answers with a certs-only message; return its certificates."""
@@ -228,20 +253,22 @@ class Client:
         try:
             return certificates(message, self._limits.MAX_CERTIFICATES)
         except EstError as error:
-            raise _at(operation, error)
+            raise at(operation, error)
 
     async def _operation(self, method, operation, content_type=None, body=None, nothing=()):
         """Perform one operation; return the decoded body, or None for a status in `nothing`.
 
         Whatever goes wrong closes the connection and names the operation.
         """
+        if self._provisional and operation != "cacerts":
+            raise TrustError("an unverified server is asked for /cacerts alone", operation)
         try:
             return await self._exchange(
                 method, self._path + operation, content_type, body, nothing
             )
         except EstError as error:
             await self.close()
-            raise _at(operation, error)
+            raise at(operation, error)
         except asyncio.CancelledError:
             await self.close()
             raise
@@ -276,7 +303,7 @@ class Client:
         headers = [("Accept", "*/*")]
         if content_type:
             headers.append(("Content-Type", content_type))
-        if self._authorization and self.anchors:
+        if self._authorization and not self._provisional:
             headers.append(("Authorization", self._authorization))
         if self._http and self._http.reusable:
             try:
@@ -292,29 +319,11 @@ class Client:
     async def _connect(self):
         """Open a new connection: verified, or provisional while there is no anchor."""
         await self.close()
-        provisional = not self.anchors
-        self._log(
-            "connecting to %s:%d%s"
-            % (self._host, self._port, ", unverified, for /cacerts only" if provisional else "")
-        )
-        stream = await tls_stream.connect(
-            self._host,
-            self._port,
-            self._limits,
-            self.anchors,
-            None if provisional else self._certificate,
-            None if provisional else self._key,
-            provisional,
-            None if provisional else self._authorise,
-        )
+        import est_server
+
+        stream = await est_server.connect(self)
+        forget("est_server", "pki.server_name", "pki.ip_address")
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
-        self.handshakes += 1
-
-    def _authorise(self, der):
-        """Check that a verified certificate is this server's (RFC 7030 3.6.1, 3.6.2)."""
-        from pki import server_name, x509
-
-        server_name.check(x509.Certificate(der), self._host)
 
     async def _within(self, step):
         """Bound one whole step of an exchange, however slowly its bytes trickle."""
@@ -331,7 +340,7 @@ class Client:
         Only a verified server gets an answer (RFC 7030 3.2.3), and its answer is kept for the
         requests that follow, so that no other round trip is spent on a 401.
         """
-        if not self.anchors or self._credential is None or self._authorization:
+        if self._provisional or self._credential is None or self._authorization:
             return False
         challenge = response.headers.get("www-authenticate", "").lower()
         if not (challenge.startswith("basic") or ", basic" in challenge):
@@ -344,7 +353,7 @@ class Client:
     def _same_origin(self, response):
         """Return the path of a redirect within this origin (RFC 7030 3.2.1), else None."""
         location = response.headers.get("location", "")
-        if not self.anchors:
+        if self._provisional:
             return None  # the provisional connection is for /cacerts alone
         if location.startswith("/") and not location.startswith("//"):
             return location
@@ -366,10 +375,8 @@ def _base_path(label):
     return "/.well-known/est/" + label.strip("/") + "/"
 
 
-def _fingerprint(text):
+def fingerprint_octets(text):
     """Return the octets of a SHA-256 or SHA-512 fingerprint in hex, with or without colons."""
-    if not text:
-        return None
     digits = text.replace(":", "").replace(" ", "")
     try:
         octets = unhexlify(digits)
@@ -380,20 +387,8 @@ def _fingerprint(text):
     return octets
 
 
-def _roots(certificates):
-    """Return the self-issued ones, or else those whose issuer is not among them.
-
-    Servers send /cacerts with the root or without it.
-    """
-    roots = [certificate for certificate in certificates if certificate.self_issued]
-    if roots:
-        return roots
-    subjects = [certificate.subject for certificate in certificates]
-    return [certificate for certificate in certificates if certificate.issuer not in subjects]
-
-
-def _at(operation, error):
-    """Name the operation in an error that does not name its step yet; return it."""
+def at(operation, error):
+    """Name the operation in an error that does not name its step yet; return the error."""
     if error.step is None:
         error.step = operation
     return error

@@ -45,6 +45,22 @@ class TrustError(EstError):
     """The server, or what it sent, could not be verified."""
 
 
+class ApprovalNeeded(TrustError):
+    """Nobody has vouched for the server yet (RFC 7030 4.1.1): a person has to compare.
+
+    subject, fingerprint: of the root that the server showed (str; SHA-256 in hex).
+    """
+
+    def __init__(self, subject, fingerprint, step=None):
+        super().__init__(
+            "nobody has vouched for %s, SHA-256 %s: compare, then identity.approve(fingerprint)"
+            % (subject, fingerprint),
+            step,
+        )
+        self.subject = subject
+        self.fingerprint = fingerprint
+
+
 class ProtocolError(EstError):
     """The server sent something that breaks a protocol or a format."""
 

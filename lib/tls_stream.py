@@ -1,106 +1,174 @@
-"""Opens a TLS connection: the one file that touches `tls` and sockets (RFC 7030 3.3).
+"""Opens connections: the one file that touches `tls` and sockets (RFC 7030 3.3).
 
-A connection is verified, always: chain, validity and host name, by the firmware's TLS stack. The
-one exception is `provisional=True` (RFC 7030 4.1.1): nothing is verified then, and it refuses a
-client certificate; only `est` asks for it, to fetch /cacerts whose fingerprint it then compares.
-Every step has a deadline. TLS errors come out as sentences.
+A TLS connection is verified, always: chain, validity and host name, by the firmware's TLS stack,
+and then by `authorise`. The one exception is `provisional=True` (RFC 7030 4.1.1): nothing is
+verified then, and it refuses a client certificate; only `est` asks for it, to fetch /cacerts whose
+fingerprint it then compares. A plain connection (connect_plain) is for what carries a signature of
+its own: CRLs. Every step has a deadline. TLS errors come out as sentences.
 """
 
 import asyncio
 import gc
 
 import tls
-from est_errors import DeadlineError, EstError, KeyFault, TrustError
+from est_errors import DeadlineError, EstError, KeyFault, NetworkError, ProtocolError, TrustError
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
 _TCP_NODELAY = const(1)
+_FATAL_ERROR = const(-0x3000)  # MBEDTLS_ERR_X509_FATAL_ERROR
 
 
 async def connect(
-    host, port, limits, anchors=(), certificate=None, key=None, provisional=False, authorise=None
+    host,
+    port,
+    limits,
+    anchors=(),
+    client=None,
+    provisional=False,
+    authorise=None,
+    server_name=None,
 ):
-    """Open TCP and return a TlsStream; the handshake runs in its first write.
+    """Open TCP and return a Stream; its handshake runs in verified(), or in the first write.
 
     host: str, DNS name or IP address; port: int; limits: see est_limits. anchors: DER
-    certificates (bytes) that a server chain may end in. certificate, key: DER (bytes) of the
-    client certificate and its SEC 1 or PKCS #8 key, or None. authorise: function of the server's
-    certificate (DER bytes) that raises an EstError where it is not the right server; it runs in
-    the handshake, before anything is sent. Raises NetworkError, DeadlineError, KeyFault and
-    TrustError.
+    certificates (bytes) that a server chain may end in. client: None, or (certificate, key,
+    intermediates) in DER: what to send as client certificate, its SEC 1 or PKCS #8 key, and a
+    list. authorise: function of the server's verified chain (a list of DER bytes, leaf first,
+    anchor last) that raises an EstError where it is not the right server; it runs in the
+    handshake, before anything is sent. server_name: str, the name that TLS compares, where it is
+    not the host. Raises NetworkError, DeadlineError, KeyFault and TrustError.
     """
     gc.collect()  # the handshake needs large pieces of memory
-    context = _context(anchors, certificate, key, provisional)
+    context = _context(anchors, client, provisional)
     peer = _Peer(authorise)
-    if authorise:
+    if not provisional:
         context.verify_callback = peer.seen
     wrapper = _NoDelay(context)
-    opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=host)
+    opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=server_name or host)
     try:
         reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
     except asyncio.TimeoutError:
         wrapper.close()
-        raise DeadlineError(
-            "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
-        )
+        raise _late(host, port, limits)
     except asyncio.CancelledError:
         wrapper.close()
         raise
     except (OSError, ValueError) as error:
         wrapper.close()
         raise peer.error or _explained(error, host, port)
-    return TlsStream(reader, writer, host, port, limits, peer)
+    return Stream(reader, writer, host, port, limits, peer, wrapper.tls)
 
 
-def _context(anchors, certificate, key, provisional):
+async def connect_plain(host, port, limits):
+    """Open TCP without TLS and return a stream with readinto(), write() and close().
+
+    Only for what carries its own signature. Raises NetworkError and DeadlineError.
+    """
+    opening = asyncio.open_connection(host, port)
+    try:
+        reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise _late(host, port, limits)
+    except OSError as error:
+        raise _explained(error, host, port)
+    return Stream(reader, writer, host, port, limits, _Peer(None), None)
+
+
+def _late(host, port, limits):
+    return DeadlineError(
+        "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
+    )
+
+
+def client_context(anchors, client):
+    """Return a verifying tls.SSLContext for the application: see connect() for the arguments."""
+    return _context(anchors, client, False)
+
+
+def sends_chain(certificate):
+    """Return whether this port sends intermediates with a client certificate (DER bytes)."""
+    from pki import pem
+
+    try:
+        tls.SSLContext(tls.PROTOCOL_TLS_CLIENT).load_verify_locations(pem.encode([certificate]))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _context(anchors, client, provisional):
     """Return a tls.SSLContext that verifies the server, or a provisional one that cannot."""
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     if provisional:
-        if certificate or anchors:
+        if client or anchors:
             raise TrustError("a provisional connection carries no certificate (RFC 7030 4.1.1)")
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         context.verify_mode = tls.CERT_NONE
         return context
     if not anchors:
         raise TrustError("no trust anchors: give an anchors file or a fingerprint")
+    if not client:
+        return _verifying(anchors)
+    certificate, key, intermediates = client
+    if intermediates:
+        # More than one certificate goes in as PEM only, which boards take from MicroPython 1.29
+        # on: before, they send the leaf alone. What refused once is of no use: hence the return.
+        from pki import pem
+
+        try:
+            return _with_client(anchors, pem.encode([certificate] + list(intermediates)), key)
+        except KeyFault:
+            pass
+    return _with_client(anchors, certificate, key)
+
+
+def _verifying(anchors):
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
     for anchor in anchors:
         try:
-            context.load_verify_locations(
-                anchor
-            )  # one DER a call: of several only the first counts
+            # One DER a call: of several only the first counts.
+            context.load_verify_locations(anchor)
         except (ValueError, OSError):
-            raise TrustError("the TLS stack does not take a trust anchor: not a DER certificate?")
-    if certificate:
-        try:
-            context.load_cert_chain(certificate, key)
-        except (ValueError, OSError, TypeError):
-            raise KeyFault("the TLS stack does not take the client certificate and key")
+            raise TrustError(
+                "the TLS stack does not take a trust anchor: it is no DER certificate, or has a "
+                "critical extension that this firmware does not know"
+            )
     return context
 
 
-def client_context(anchors, certificate, key):
-    """Return a verifying tls.SSLContext with the client certificate, for the application."""
-    return _context(anchors, certificate, key, False)
+def _with_client(anchors, certificates, key):
+    context = _verifying(anchors)
+    try:
+        context.load_cert_chain(certificates, key)
+    except (ValueError, OSError, TypeError):
+        raise KeyFault("the TLS stack does not take the client certificate and key")
+    return context
 
 
 class _Peer:
-    """Looks at the server's certificate while the handshake verifies it."""
+    """Looks at the server's chain while the handshake verifies it."""
 
     def __init__(self, authorise):
         self._authorise = authorise
+        self._chain = []
+        self.chain = None  # the verified chain, leaf first, once the handshake has shown it
         self.error = None  # why the server was refused: an EstError
 
     def seen(self, der, depth):
-        """Be called by the TLS stack for each certificate, leaf last; non-zero ends TLS."""
-        if depth == 0:
-            try:
-                self._authorise(bytes(der))  # the memory is the TLS stack's
-            except EstError as error:
-                self.error = error  # an exception must not pass through the TLS stack
-            except MemoryError:
-                self.error = EstError("not enough memory to check the server's certificate")
-            return 1 if self.error else 0
-        return 0
+        """Be called by the TLS stack for each certificate, leaf last; not 0 ends the handshake."""
+        try:
+            self._chain.insert(0, bytes(der))  # the memory is the TLS stack's
+            if depth == 0:
+                self.chain = self._chain
+                if self._authorise:
+                    self._authorise(self.chain)
+        except EstError as error:
+            self.error = error  # an exception must not pass through the TLS stack
+        except MemoryError:
+            self.error = EstError("not enough memory to check the server's certificate")
+        # Negative: a positive number would be taken for octets read or written.
+        return _FATAL_ERROR if self.error else 0
 
 
 class _NoDelay:
@@ -113,6 +181,7 @@ class _NoDelay:
     def __init__(self, context):
         self._context = context
         self._socket = None
+        self.tls = None  # the TLS socket, where wrap_socket made one
 
     def __getattr__(self, name):
         return getattr(self._context, name)
@@ -123,7 +192,8 @@ class _NoDelay:
             sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # a port without it is slower, not wrong
-        return self._context.wrap_socket(sock, **options)
+        self.tls = self._context.wrap_socket(sock, **options)
+        return self.tls
 
     def close(self):
         """Close the raw socket of a connection that did not come about."""
@@ -131,17 +201,42 @@ class _NoDelay:
             self._socket.close()
 
 
-class TlsStream:
-    """A TLS connection with a deadline on every step; made by connect()."""
+class Stream:
+    """A connection with a deadline on every step; made by connect() and connect_plain()."""
 
-    def __init__(self, reader, writer, host, port, limits, peer):
+    def __init__(self, reader, writer, host, port, limits, peer, tls_socket):
         self._reader = reader
         self._writer = writer
         self._host = host
         self._port = port
         self._limits = limits
         self._peer = peer
+        self._tls_socket = tls_socket
         self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
+
+    async def verified(self):
+        """Drive the handshake until the server has been verified and authorised.
+
+        Nothing of the application is sent by it. Returns the server's chain: a list of DER
+        (bytes), leaf first, anchor last. Raises TrustError, NetworkError and DeadlineError.
+        """
+        if self._peer.chain is None:
+            await self._bounded(self._handshake())
+        if self._peer.error:
+            raise self._peer.error
+        return self._peer.chain
+
+    async def _handshake(self):
+        # asyncio makes the handshake in the first read or write. A first read, which finds
+        # nothing yet, sends our hello; the next ones wait for the server's messages.
+        octet = bytearray(1)
+        count = self._tls_socket.readinto(octet)
+        while self._peer.chain is None and count is None:
+            count = await self._reader.readinto(octet)
+        if count == 0:
+            raise NetworkError("the server closed the connection in the handshake")
+        if count:
+            raise ProtocolError("the server sent data before it was asked anything")
 
     async def readinto(self, view):
         """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""

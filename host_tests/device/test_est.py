@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from probing import LIMITS, der
-from scripted_server import ScriptedServer, answers, response
+from scripted_server import ScriptedServer, answers, by_path, response
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 CSR = request(KEY)
@@ -122,12 +122,13 @@ class TestOperations:
     def test_a_tls_certificate_of_another_ca_than_the_est_ca(self, device, context, anchor):
         est_ca = trustme.CA()
         issued = issue(est_ca, KEY.public_key())
-        script = answers(
-            response(certs_only(der(est_ca.cert_pem.bytes()))), response(certs_only(issued))
+        script = by_path(
+            cacerts=certs_only(der(est_ca.cert_pem.bytes())), enroll=certs_only(issued)
         )
         with ScriptedServer(script, context) as server:
             went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR)
         assert went.get("results") == [issued.hex()], went
+        assert went["handshakes"] == 2  # a changed database wants a new TLS session
 
     def test_cacerts_without_the_root_and_an_enrolment_with_its_chain(
         self, device, ca, context, anchor

@@ -1,8 +1,8 @@
 """Boots a simulated board: `micropython simulate.py FLASH SHIM...`, or the same under CPython.
 
 FLASH is the folder that stands for the board's file system; its boot.py and main.py run exactly
-as on a board. The last line is one JSON object: {"failure", "error", "step", "status",
-"live_heap"}.
+as on a board. --approve=HEX does first what a person does at the REPL: identity.approve(HEX). The
+last line is one JSON object: {"failure", "error", "step", "status", "live_heap"}.
 """
 
 import asyncio
@@ -45,6 +45,15 @@ def _meter(meter):
     asyncio.run = lambda main: run(both(main))
 
 
+def _approve():
+    """Do what --approve says, before the boot."""
+    for argument in sys.argv:
+        if argument.startswith("--approve="):
+            from devid import DeviceIdentity
+
+            DeviceIdentity.from_settings("device.json").approve(argument[10:])
+
+
 def _boot():
     meter = HeapMeter()
     metered = "--meter" in sys.argv
@@ -52,11 +61,21 @@ def _boot():
         _meter(meter)
     __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
-    main = __import__("main")
+    from est_errors import ApprovalNeeded, EstError
+
+    failure = status = None
+    try:
+        _approve()
+        main = __import__("main")
+        failure = main.failure
+        # What waits for a person's approval is in the status, too.
+        if not failure or isinstance(failure, ApprovalNeeded):
+            status = main.identity.status()
+    except EstError as error:
+        failure = error
+        print("failed:", error)
     if metered:
         meter.sample()
-    failure = main.failure
-    status = None if failure else main.identity.status()
     report = {
         "failure": failure.__class__.__name__ if failure else None,
         "error": str(failure) if failure else None,

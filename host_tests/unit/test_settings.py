@@ -1,8 +1,9 @@
 import os
 
-from checks import raises
+from checks import raises, vector
 from devid import settings
 from est_errors import ConfigError
+from pki import cms, pem
 
 GOOD = {"url": "https://h", "trust": {"fingerprint": "ab"}, "subject": "CN=x"}
 
@@ -51,10 +52,15 @@ def test_what_is_wrong_is_named_with_what_to_write():
     for values, texts in (
         ([], ("one JSON object",)),
         ({}, ("url is missing", "https://HOST")),
-        ({"url": "https://h"}, ("trust is missing", "fingerprint")),
         (with_(uri="x"), ("unknown name uri", "url")),
         (with_(url=5), ("url is https://HOST",)),
-        (with_(trust={}), ("trust is",)),
+        (with_(trust={"implicit": True}), ("trust is",)),
+        (with_(trust={"implicit": ""}), ("trust is",)),
+        (with_(trust={"implicit": "/x", "anchors": "/y"}), ("trust is",)),
+        (with_(trust={"keep_implicit": 1}), ("trust is",)),
+        (with_(trust={"new_roots": "all"}), ("trust is",)),
+        (with_(trust={"revocation": "maybe"}), ("trust is", "soft")),
+        (with_(trust={"verify": False}), ("trust is",)),
         (with_(trust={"fingerprint": "x", "anchors": "y"}), ("trust is",)),
         (with_(trust={"fingerprint": 5}), ("trust is",)),
         (with_(credential={"user": "x"}), ("credential is", "password")),
@@ -71,6 +77,24 @@ def test_what_is_wrong_is_named_with_what_to_write():
             assert part in text, text
 
 
+def test_what_trust_may_say():
+    with open("test_trust.pem", "wb") as file:
+        file.write(pem.encode(cms.certificates(vector("rfc9148/cacerts.p7.der"), 8)))
+    found = settings.parse(with_(trust={}))
+    assert not found.anchors and not found.implicit and found.fingerprint is None
+    assert not found.implicit_off and not found.keep_implicit and found.revocation is None
+    found = settings.parse({"url": "https://h", "subject": "CN=x"})  # a person will approve
+    assert not found.anchors and found.fingerprint is None
+    found = settings.parse(with_(trust={"implicit": "test_trust.pem", "keep_implicit": True}))
+    assert len(found.implicit) >= 1 and found.keep_implicit and not found.anchors
+    found = settings.parse(with_(trust={"implicit": False, "anchors": "test_trust.pem"}))
+    assert found.implicit_off and len(found.anchors) >= 1
+    found = settings.parse(with_(trust={"revocation": "hard", "new_roots": "any"}))
+    assert (found.revocation, found.new_roots) == ("hard", "any")
+    assert settings.parse(with_(trust={"revocation": "off"})).revocation is None
+    os.remove("test_trust.pem")
+
+
 def test_a_password_never_shows():
     values = with_(credential={"user": "u", "password": "S3cret"})
     found = settings.parse(values)
@@ -85,7 +109,7 @@ def test_files_that_cannot_be_used():
     for content in (b"", b"{", b"\xff\xfe", b'{"url": "https://h"', b"nonsense"):
         with open("test_settings.json", "wb") as file:
             file.write(content)
-        # MicroPython 1.25 takes a cut-off object; then a name is missing in it.
+        # MicroPython 1.25 takes a cut-off object; then something is missing in it.
         text = str(raises(ConfigError, settings.load, "test_settings.json"))
-        assert "is not JSON" in text or "is missing" in text
+        assert "is not JSON" in text or "is missing" in text or "give a subject" in text
     os.remove("test_settings.json")

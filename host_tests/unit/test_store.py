@@ -1,12 +1,12 @@
 import os
 
 from checks import Skip, raises, vector
-from devid.store import Record, Store
+from devid.store import Record, Store, Trust
 from est_errors import StorageError
 from pki import cms
 
 CERTIFICATES = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
-RECORD = Record(b"key", CERTIFICATES[0], CERTIFICATES[1:2], CERTIFICATES[2:])
+RECORD = Record(b"key", CERTIFICATES[0], CERTIFICATES[1:])
 
 
 def empty(name):
@@ -16,7 +16,7 @@ def empty(name):
 
 
 def forget(name):
-    for file in ("identity.der", "identity.new"):
+    for file in ("identity.der", "identity.new", "trust.der", "time.der"):
         try:
             os.remove(name + "/" + file)
         except OSError:
@@ -28,11 +28,10 @@ def forget(name):
 
 
 def same(record, other):
-    return (record.key, record.certificate, record.chain, record.anchors) == (
+    return (record.key, record.certificate, record.chain) == (
         other.key,
         other.certificate,
         other.chain,
-        other.anchors,
     )
 
 
@@ -41,7 +40,7 @@ def test_what_is_committed_is_loaded():
     assert store.load() is None
     store.commit(RECORD)
     assert same(Store("test_store_a").load(), RECORD)
-    second = Record(b"other key", CERTIFICATES[3], [], CERTIFICATES)
+    second = Record(b"other key", CERTIFICATES[3], [])
     store.commit(second)
     assert same(store.load(), second)
     assert os.listdir("test_store_a") == ["identity.der"]
@@ -80,6 +79,42 @@ def test_damage_is_noticed():
 def test_a_folder_that_cannot_be_made_is_one_clear_error():
     error = raises(StorageError, Store("no/such/folder").commit, RECORD)
     assert "not stored" in str(error) and "key" not in str(error)
+
+
+def test_trust_is_kept_whole_and_apart_from_the_identity():
+    store = empty("test_store_d")
+    assert store.load_trust() is None
+    trust = Trust()
+    trust.anchors, trust.authorities = CERTIFICATES[:1], CERTIFICATES[1:]
+    trust.origin, trust.authorised, trust.implicit_off = "pinned", "explicit, name", True
+    trust.pin, trust.candidate, trust.given = b"p" * 64, b"c" * 32, b"g" * 32
+    trust.candidate_subject = "CN=\xe4"
+    store.commit_trust(trust)
+    found = store.load_trust()
+    assert {name: getattr(found, name) for name in vars_of(trust)} == vars_of(trust)
+    assert store.load() is None and os.listdir("test_store_d") == ["trust.der"]
+    with open("test_store_d/trust.der", "rb") as file:
+        content = bytearray(file.read())
+    content[200] ^= 1
+    with open("test_store_d/trust.der", "wb") as file:
+        file.write(content)
+    assert "trust on flash is damaged" in str(raises(StorageError, store.load_trust))
+    forget("test_store_d")
+
+
+def vars_of(trust):
+    return {name: getattr(trust, name) for name in dir(trust) if name[0] != "_"}
+
+
+def test_the_last_known_time_is_kept_and_damage_is_as_good_as_none():
+    store = empty("test_store_e")
+    assert store.load_time() == 0
+    store.keep_time(1764547200)
+    assert store.load_time() == 1764547200
+    with open("test_store_e/time.der", "wb") as file:
+        file.write(b"nonsense")
+    assert store.load_time() == 0
+    forget("test_store_e")
 
 
 class RamDisk:
@@ -122,7 +157,7 @@ def test_an_identity_on_littlefs():
         store = Store("/lfs/identity")
         assert store.load() is None
         store.commit(RECORD)
-        store.commit(Record(b"second", RECORD.certificate, [], RECORD.anchors))
+        store.commit(Record(b"second", RECORD.certificate, []))
         assert Store("/lfs/identity").load().key == b"second"
         assert os.listdir("/lfs/identity") == ["identity.der"]
     finally:
@@ -137,7 +172,7 @@ def test_a_full_flash_is_one_clear_error_and_keeps_the_old_identity():
         error = raises(
             StorageError,
             store.commit,
-            Record(b"x" * 1500, RECORD.certificate, CERTIFICATES, CERTIFICATES),
+            Record(b"x" * 1500, RECORD.certificate, CERTIFICATES + CERTIFICATES),
         )
         assert "the file system is full" in str(error)
         assert same(store.load(), RECORD)

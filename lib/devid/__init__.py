@@ -7,20 +7,29 @@ context = identity.ssl_context()
 
 import gc
 import os
-import sys
 
 import est_limits
 import unix_time
 from est_errors import ConfigError, EstError, StorageError, TrustError
-
-from devid.store import Record, Store
+from heap import forget
+from micropython import const
 
 ENROLLED = "enrolled"
+REFRESHED = "trust anchors refreshed"
 UNCHANGED = "unchanged"
+
+_DAY = const(86400)
 
 # What checks certificates, and what makes a request: never both in the heap at once.
 _FOR_TRUST = (
-    "est_bootstrap",
+    "devid.clock",
+    "devid.report",
+    "devid.settings",
+    "devid.store",
+    "devid.trust",
+    "est_anchors",
+    "est_cacerts",
+    "est_server",
     "pki.cms",
     "pki.ip_address",
     "pki.path",
@@ -50,8 +59,9 @@ class DeviceIdentity:
         self._settings = settings
         self._limits = limits
         self._log = log or _silent
-        self._store = Store(_absolute(settings.storage))
+        self._folder = _absolute(settings.storage)
         self._record = None
+        self._assumed = False  # the clock was not set: the latest known time stands in
 
     @classmethod
     def from_settings(cls, path, limits=est_limits, log=None):
@@ -61,22 +71,27 @@ class DeviceIdentity:
         return cls(settings.load(path), limits, log)
 
     async def ensure(self):
-        """Have a valid certificate: take the stored one, or enrol. Returns ENROLLED or UNCHANGED.
+        """Have a valid certificate and current trust anchors, whatever that takes now.
 
-        A new key and certificate replace the old ones in one step; whatever fails before leaves
-        them as they were. Raises the errors of est_errors, each naming its step.
+        Returns ENROLLED, REFRESHED (the stored certificate is valid, the CA's certificates were
+        fetched anew), or UNCHANGED. A new key and certificate replace the old ones in one step;
+        whatever fails before leaves them as they were. Raises the errors of est_errors, each
+        naming its step; ApprovalNeeded where a person has to compare a fingerprint first.
         """
-        self._check_clock()
-        _forget("devid.settings", "devid.clock")
+        await self._check_clock()
         try:
             self._load()
         except StorageError as error:
             self._log("store: %s; enrolling anew" % error.message)
-        if self._record and not self._expired():
-            self._log("identity: the stored certificate is valid")
-            return UNCHANGED
         try:
+            if self._record and not self._expired():
+                self._log("identity: the stored certificate is valid")
+                if not self._trust().refresh_due(unix_time.now()):
+                    return UNCHANGED
+                return await self._refresh_if_possible()
             await self._enroll()
+        except TrustError as error:
+            raise self._with_clock(error)
         except MemoryError:
             gc.collect()
             raise EstError(
@@ -85,6 +100,35 @@ class DeviceIdentity:
                 "enrol",
             )
         return ENROLLED
+
+    async def refresh(self):
+        """Fetch the CA's certificates anew (RFC 7030 4.1.2); return whether the trust changed.
+
+        A root that replaces an old one is taken where the old key vouches for it (RFC 4210 4.4).
+        Changed anchors are kept once a new TLS session has verified the server with them.
+        """
+        record = self._load()
+        client = self._client(record)
+        async with client:
+            await self._fetch_anchors(client)
+            if not client.verified:
+                await client.cacerts()  # over the new session that the changed anchors want
+            return self._keep_trust(client)
+
+    def approve(self, fingerprint):
+        """Trust the root with this fingerprint: a person has compared it (RFC 7030 4.1.1).
+
+        fingerprint: SHA-256 or SHA-512 in hex (str). The next ensure() fetches the root again and
+        goes on only where it is this one. Raises TrustError where another root waits for
+        approval, ConfigError where there is trust already or the text is no fingerprint.
+        """
+        from est import fingerprint_octets
+
+        self._trust().approve(fingerprint_octets(fingerprint))
+
+    def disable_implicit(self):
+        """Never use the maker's implicit trust anchors again (RFC 7030 3.1), for good."""
+        self._trust().disable_implicit()
 
     def ssl_context(self):
         """Return a TLS client context with this identity and its trust anchors.
@@ -97,63 +141,100 @@ class DeviceIdentity:
         record = self._load()
         if record is None:
             raise ConfigError("this device has no certificate yet: await ensure() first")
-        return tls_stream.client_context(record.anchors, record.certificate, record.key)
+        return tls_stream.client_context(self._trust().anchors, _presented(record))
 
     def status(self):
-        """Return a dict: enrolled (bool), and then subject, issuer, serial (hex), not_before,
-        not_after (Unix seconds) and fingerprint (SHA-256, hex) of the certificate. Raises
-        StorageError where what is stored is damaged."""
-        if not self._load():
-            return {"enrolled": False}
-        import hashlib
-        from binascii import hexlify
+        """Return a dict: enrolled (bool) and trust (see devid.trust.TrustStores.status), and then
+        subject, issuer, serial (hex), not_before, not_after (Unix seconds), fingerprint (SHA-256,
+        hex), chain (subjects of the intermediates) and chain_sent (whether this port sends them
+        in TLS). Raises StorageError where the stored identity is damaged."""
+        from devid import report
 
-        from pki import name, x509
+        return report.status(self._load(), self._trust())
 
-        certificate = x509.Certificate(self._record.certificate)
-        return {
-            "enrolled": True,
-            "subject": name.decode(certificate.subject),
-            "issuer": name.decode(certificate.issuer),
-            "serial": certificate.serial_hex,
-            "not_before": certificate.not_before,
-            "not_after": certificate.not_after,
-            "fingerprint": hexlify(hashlib.sha256(certificate.raw).digest()).decode(),
-        }
+    async def _refresh_if_possible(self):
+        """Refresh the trust anchors; a failure is logged, for the identity is good without."""
+        try:
+            changed = await self.refresh()
+        except EstError as error:
+            self._log("trust: %s; the anchors stay as they are" % self._with_clock(error))
+            return UNCHANGED
+        return REFRESHED if changed else UNCHANGED
 
     async def _enroll(self):
         """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
-        import est
-
-        settings = self._settings
-        client = est.Client(
-            settings.host,
-            settings.port,
-            settings.label,
-            settings.anchors,
-            settings.fingerprint,
-            settings.user,
-            settings.password,
-            settings.certificate,
-            settings.key,
-            self._limits,
-            log=self._log,
-        )
+        client = self._client(None)
+        forget(*_FOR_TRUST)
         async with client:
-            await client.cacerts()
-            _forget(*_FOR_TRUST)
-            private, request = await self._request(client)
-            _forget(*_FOR_REQUEST)
-            certificate = await client.simpleenroll(request)
-            self._log("simpleenroll: certificate received and checked")
-        record = Record(private, certificate, client.chain, _anchors(client))
+            try:
+                await self._fetch_anchors(client)
+                forget(*_FOR_TRUST)
+                private, request = await self._request(client)
+                forget(*_FOR_REQUEST)
+                certificate = await client.simpleenroll(request)
+                self._log("simpleenroll: certificate received and checked")
+            finally:
+                forget(*_FOR_TRUST)
+                # Also where the enrolment fails: what verified the server need not be found again.
+                if client.verified:
+                    self._keep_trust(client)
+        from devid.store import Record
+
+        record = Record(private, certificate, client.chain)
         try:
-            self._store.commit(record)
+            self._store().commit(record)
         except EstError as error:
             error.step = "store"
             raise
         self._record = record
         self._log("store: identity committed")
+
+    def _client(self, record):
+        """Return an est.Client with the identity of a Record, or else the settings' credential."""
+        import est
+
+        settings = self._settings
+        arguments = self._trust().arguments()
+        if record:
+            who = {
+                "certificate": record.certificate,
+                "key": record.key,
+                "intermediates": record.chain,
+            }
+        else:
+            who = {
+                "user": settings.user,
+                "password": settings.password,
+                "certificate": settings.certificate,
+                "key": settings.key,
+                "intermediates": settings.intermediates,
+            }
+        arguments.update(who)
+        return est.Client(
+            settings.host,
+            settings.port,
+            settings.label,
+            limits=self._limits,
+            log=self._log,
+            **arguments,
+        )
+
+    async def _fetch_anchors(self, client):
+        """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
+        if client.asks:
+            raise self._trust().propose(await client.candidate())
+        await client.cacerts()
+
+    def _keep_trust(self, client):
+        """Keep the client's anchors, which have verified the server, and the time; see keep()."""
+        changed = self._trust().keep(client)
+        if changed:
+            self._log("store: %d trust anchors committed" % len(client.anchors))
+        # The server's certificate is valid now: no clock that was set wrong gets into the store.
+        now = unix_time.now()
+        if not self._assumed and now > self._store().load_time() + _DAY:
+            self._store().keep_time(now)
+        return changed
 
     async def _request(self, client):
         """Make a key; return it (SEC 1 DER) with the request (DER) that the server asks for."""
@@ -180,15 +261,33 @@ class DeviceIdentity:
         )
         return await key.private_bytes(), request
 
-    def _check_clock(self):
+    async def _check_clock(self):
+        """Have a plausible time: the clock's, else the network's, else the latest known one."""
         from devid import clock
 
-        if not clock.plausible():
-            raise TrustError(
-                "the clock is not set: it says %s, before this software was made; set it (NTP) "
-                "before certificates are checked" % unix_time.text(unix_time.now()),
-                "clock",
+        earliest, latest = self._trust().window()
+        known = max(earliest, self._store().load_time())
+        self._assumed = await clock.ensure(self._settings.ntp, known, latest, self._log)
+
+    def _with_clock(self, error):
+        """Add to an error that the clock was never set, where that may be its reason."""
+        if self._assumed:
+            error.message += "; the clock is not set, %s stands in: give it NTP" % unix_time.text(
+                unix_time.now()
             )
+        return error
+
+    def _store(self):
+        """Return the Store; not kept, so that its module can leave the heap."""
+        from devid.store import Store
+
+        return Store(self._folder)
+
+    def _trust(self):
+        """Return the TrustStores, as they stand on flash; not kept either."""
+        from devid.trust import TrustStores
+
+        return TrustStores(self._settings, self._store(), self._log)
 
     def _expired(self):
         from pki import x509
@@ -198,32 +297,13 @@ class DeviceIdentity:
     def _load(self):
         """Return the stored Record, or None; read from flash once."""
         if self._record is None:
-            self._record = self._store.load()
+            self._record = self._store().load()
         return self._record
 
 
-def _forget(*modules):
-    """Give back the heap of modules that have served; an import loads them again.
-
-    What is frozen into the firmware is in flash and costs nothing either way.
-    """
-    for module in modules:
-        if sys.modules.pop(module, None):
-            package, _, name = module.rpartition(".")
-            if package:
-                delattr(sys.modules[package], name)
-    gc.collect()
-
-
-def _anchors(client):
-    """Return the DER anchors to keep: those that TLS trusts, and the EST CA's own roots."""
-    from pki import x509
-
-    kept = list(client.anchors)
-    for raw in client.ca_certificates:
-        if raw not in kept and x509.Certificate(raw).self_issued:
-            kept.append(raw)
-    return kept
+def _presented(record):
+    """Return a Record as tls_stream takes a client certificate."""
+    return record.certificate, record.key, record.chain
 
 
 def _absolute(folder):

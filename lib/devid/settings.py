@@ -8,8 +8,10 @@
       "san": ["dns:pump-{unique_id}.example.com"]
     }
 
-`trust` may name an anchors file instead: {"anchors": "/ca.pem"} (PEM or DER). `credential` may
-name files instead: {"certificate": "/idevid.der", "key": "/idevid.key"} (DER).
+`trust` may instead name a file of the CA's certificates, {"anchors": "/ca.pem"}, or a maker's
+bundle for the first contact, {"implicit": "/bundle.pem"} (PEM or DER). Without any of these a
+person approves what the server shows. `credential` may name files instead: {"certificate":
+"/idevid.der", "key": "/idevid.key"} (DER).
 """
 
 import json
@@ -20,7 +22,12 @@ from est_errors import ConfigError, EstError
 # name: (accepted types, what to write)
 _SCHEMA = {
     "url": (str, "https://HOST[:PORT][/LABEL]"),
-    "trust": (dict, '{"fingerprint": SHA-256 or SHA-512 in hex} or {"anchors": FILE}'),
+    "trust": (
+        dict,
+        'one of {"fingerprint": SHA-256 or SHA-512 in hex}, {"anchors": FILE} and {"implicit": '
+        'FILE or false}, and with it "keep_implicit": true, "new_roots": "any", "revocation": '
+        '"soft" or "hard"',
+    ),
     "credential": (dict, '{"user", "password"} or {"certificate", "key"}'),
     "subject": (str, "a text such as CN=pump-{unique_id}"),
     "san": (list, "a list of texts such as dns:pump-{unique_id}.example.com"),
@@ -31,8 +38,8 @@ _SCHEMA = {
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
 }
+# Sets of names that go together; a person's approval needs no trust at all.
 _INNER = {
-    "trust": (("fingerprint",), ("anchors",)),
     "credential": (("password", "user"), ("certificate", "key")),
     "wifi": (("password", "ssid"), ("ssid",)),
 }
@@ -41,9 +48,11 @@ _INNER = {
 class Settings:
     """The settings as attributes; made by parse().
 
-    host, port, label, fingerprint, anchors (list of DER), user, password, certificate, key (DER),
-    subject, san, key_usage, ext_key_usage, csrattrs, storage, wifi (dict or None), ntp (str or
-    None). It has no method, so that this module can leave the heap before its instances do.
+    host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
+    keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
+    password, certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage,
+    csrattrs, storage, wifi (dict or None), ntp (str or None). It has no method, so that this
+    module can leave the heap before its instances do.
     """
 
 
@@ -64,15 +73,15 @@ def parse(values):
     _check(values)
     found = Settings()
     found.host, found.port, found.label = parse_url(values["url"])
-    trust = values["trust"]
-    found.fingerprint = trust.get("fingerprint")
-    found.anchors = _certificates(trust["anchors"]) if "anchors" in trust else []
+    _take_trust(found, values.get("trust", {}))
     credential = values.get("credential", {})
     found.user = credential.get("user")
     found.password = credential.get("password")
     found.certificate = found.key = None
+    found.intermediates = []
     if "certificate" in credential:
-        found.certificate = _certificates(credential["certificate"])[0]
+        chain = _certificates(credential["certificate"])
+        found.certificate, found.intermediates = chain[0], chain[1:]
         found.key = _read(credential["key"])
     found.subject = _fill(values.get("subject", ""))
     found.san = [_fill(entry) for entry in values.get("san", ())]
@@ -123,13 +132,48 @@ def _check(values):
                     raise ConfigError("settings: %s is %s" % (name, wanted))
         if kind is dict and not _complete(name, value):
             raise ConfigError("settings: %s is %s" % (name, wanted))
-    for name in ("url", "trust"):
-        if name not in values:
-            raise ConfigError("settings: %s is missing; it is %s" % (name, _SCHEMA[name][1]))
+    if "url" not in values:
+        raise ConfigError("settings: url is missing; it is " + _SCHEMA["url"][1])
+
+
+def _take_trust(found, trust):
+    """Fill in what the trust object says; _complete() has checked it."""
+    implicit = trust.get("implicit")
+    found.fingerprint = trust.get("fingerprint")
+    found.anchors = _certificates(trust["anchors"]) if "anchors" in trust else []
+    found.implicit = _certificates(implicit) if implicit else []
+    found.implicit_off = implicit is False
+    found.keep_implicit = trust.get("keep_implicit", False)
+    found.new_roots = trust.get("new_roots")
+    revocation = trust.get("revocation")
+    found.revocation = None if revocation == "off" else revocation
+
+
+def _trust_complete(trust):
+    """Return whether the trust object names at most one source of trust, and only known values."""
+    sources = 0
+    for name, value in trust.items():
+        if name in ("fingerprint", "anchors"):
+            good = isinstance(value, str) and value != ""
+            sources += 1
+        elif name == "implicit":
+            good = value is False or (isinstance(value, str) and value != "")
+            sources += 1 if value else 0
+        elif name == "keep_implicit":
+            good = isinstance(value, bool)
+        elif name == "new_roots":
+            good = value == "any"
+        else:
+            good = name == "revocation" and value in ("off", "soft", "hard")
+        if not good:
+            return False
+    return sources <= 1
 
 
 def _complete(name, value):
     """Return whether an inner object has exactly one of the allowed sets of names, all texts."""
+    if name == "trust":
+        return _trust_complete(value)
     for inner in value.values():
         if not isinstance(inner, str):
             return False

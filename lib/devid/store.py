@@ -1,9 +1,9 @@
-"""The identity on flash: private key, certificate, chain and anchors in one file.
+"""What the device keeps on flash: its identity, its trust, and the last time that it knew.
 
-A commit writes a new file and renames it over the old one, so that littlefs holds the old
-identity or the new one, whole, whenever the power fails. The content is DER with a SHA-256 over
-it: what is damaged is noticed. The key lies there in the clear; stock MicroPython has no flash
-encryption.
+Each is a file of its own, so that one may change without the others. A commit writes a new file
+and renames it over the old one: littlefs holds the old content or the new, whole, whenever the
+power fails. The content is DER with a SHA-256 over it: what is damaged is noticed. The key lies
+there in the clear; stock MicroPython has no flash encryption.
 """
 
 import hashlib
@@ -12,52 +12,131 @@ import os
 from est_errors import DerError, StorageError
 from pki import der
 
-_FILE = "/identity.der"
-_NEW = "/identity.new"
+_IDENTITY = "/identity"
+_TRUST = "/trust"
+_TIME = "/time"
 
 
 class Record:
-    """What a device has once it is enrolled; all DER (bytes), chain and anchors lists of them."""
+    """The identity; all DER (bytes), chain a list of them."""
 
-    def __init__(self, key, certificate, chain, anchors):
+    def __init__(self, key, certificate, chain):
         self.key = key  # SEC 1
         self.certificate = certificate
         self.chain = chain  # intermediates above the certificate
-        self.anchors = anchors  # what TLS trusts
+
+
+class Trust:
+    """Whom the device trusts, as devid.trust keeps it; certificates are DER (bytes)."""
+
+    def __init__(self):
+        self.anchors = []  # explicit trust anchors
+        self.authorities = []  # other CA certificates, validated to them
+        self.origin = ""  # which store vouched for the anchors at first
+        self.authorised = ""  # which store authorised the server last, and how
+        self.implicit_off = False  # the implicit store is disabled for good
+        self.pin = b""  # fingerprint of a root that a person has approved
+        self.candidate = b""  # SHA-256 of a root that waits for approval
+        self.candidate_subject = ""
+        self.given = b""  # SHA-256 of the trust in the settings that is taken in already
 
 
 class Store:
-    """The identity in one folder of a file system. folder: str."""
+    """The files in one folder of a file system. folder: str."""
 
     def __init__(self, folder):
         self._folder = folder
 
     def load(self):
         """Return the Record, or None where there is none; StorageError where it is damaged."""
-        self._clean()
+        body = self._read(_IDENTITY, "identity")
         try:
-            with open(self._folder + _FILE, "rb") as file:
-                content = file.read()
-        except OSError:
-            return None
-        try:
-            return _decode(content)
+            return _decode_identity(body) if body else None
         except DerError:
             raise StorageError("the identity on flash is damaged")
 
     def commit(self, record):
-        """Replace what is stored, atomically. Raises StorageError; then nothing has changed."""
-        content = _encode(record)
+        """Replace the identity, atomically. Raises StorageError; then nothing has changed."""
+        self._replace(
+            _IDENTITY,
+            "identity",
+            der.integer(2),  # version of this format
+            der.tlv(der.OCTET_STRING, record.key),
+            record.certificate,
+            der.tlv(der.SEQUENCE, *record.chain),
+        )
+
+    def load_trust(self):
+        """Return the Trust, or None where there is none; StorageError where it is damaged."""
+        body = self._read(_TRUST, "trust")
+        try:
+            return _decode_trust(body) if body else None
+        except DerError:
+            raise StorageError("the trust on flash is damaged")
+
+    def commit_trust(self, trust):
+        """Replace the Trust, atomically. Raises StorageError; then nothing has changed."""
+        self._replace(
+            _TRUST,
+            "trust",
+            der.integer(1),
+            der.tlv(der.SEQUENCE, *trust.anchors),
+            der.tlv(der.SEQUENCE, *trust.authorities),
+            der.integer(1 if trust.implicit_off else 0),
+            der.tlv(der.OCTET_STRING, trust.origin.encode()),
+            der.tlv(der.OCTET_STRING, trust.authorised.encode()),
+            der.tlv(der.OCTET_STRING, trust.pin),
+            der.tlv(der.OCTET_STRING, trust.candidate),
+            der.tlv(der.OCTET_STRING, trust.candidate_subject.encode()),
+            der.tlv(der.OCTET_STRING, trust.given),
+        )
+
+    def load_time(self):
+        """Return the last time that was kept, Unix seconds (int), or 0."""
+        try:
+            body = self._read(_TIME, "time")
+            return body.integer() if body else 0
+        except (StorageError, DerError):
+            return 0  # it only helps: what is damaged is as good as none
+
+    def keep_time(self, seconds):
+        """Keep a time, Unix seconds (int). Raises StorageError."""
+        self._replace(_TIME, "time", der.integer(seconds))
+
+    def _read(self, name, what):
+        """Return a Reader over a file's body, or None; StorageError where it is damaged."""
+        self._remove(name + ".new")  # what a power cut during a commit left over
+        try:
+            with open(self._folder + name + ".der", "rb") as file:
+                content = file.read()
+        except OSError:
+            return None
+        try:
+            outer = der.sequence(content)
+            body = outer.enter()
+            digest = outer.take(der.OCTET_STRING)
+            outer.finish()
+        except DerError:
+            raise StorageError("the %s on flash is damaged" % what)
+        if hashlib.sha256(body.raw).digest() != bytes(digest):
+            raise StorageError("the %s on flash is damaged" % what)
+        return body
+
+    def _replace(self, name, what, *parts):
+        """Write the parts as one file in place of the old one."""
+        body = der.tlv(der.SEQUENCE, *parts)
+        digest = der.tlv(der.OCTET_STRING, hashlib.sha256(body).digest())
+        new = self._folder + name + ".new"
         try:
             self._make_folder()
-            with open(self._folder + _NEW, "wb") as file:
-                file.write(content)
-            os.rename(self._folder + _NEW, self._folder + _FILE)
+            with open(new, "wb") as file:
+                file.write(der.tlv(der.SEQUENCE, body, digest))
+            os.rename(new, self._folder + name + ".der")
         except OSError as error:
-            self._clean()
+            self._remove(name + ".new")
             full = error.args[0] == 28
             reason = "the file system is full" if full else "the file system says %s" % error
-            raise StorageError("the identity was not stored: " + reason)
+            raise StorageError("the %s was not stored: %s" % (what, reason))
 
     def _make_folder(self):
         try:
@@ -65,42 +144,45 @@ class Store:
         except OSError:
             os.mkdir(self._folder)
 
-    def _clean(self):
-        """Remove what a power cut during a commit left over."""
+    def _remove(self, name):
         try:
-            os.remove(self._folder + _NEW)
+            os.remove(self._folder + name)
         except OSError:
             pass  # there is none
 
 
-def _encode(record):
-    body = der.tlv(
-        der.SEQUENCE,
-        der.integer(1),  # version of this format
-        der.tlv(der.OCTET_STRING, record.key),
-        record.certificate,
-        der.tlv(der.SEQUENCE, *record.chain),
-        der.tlv(der.SEQUENCE, *record.anchors),
-    )
-    digest = hashlib.sha256(body).digest()
-    return der.tlv(der.SEQUENCE, body, der.tlv(der.OCTET_STRING, digest))
-
-
-def _decode(content):
-    outer = der.sequence(content)
-    body = outer.enter()
-    digest = outer.take(der.OCTET_STRING)
-    outer.finish()
-    if hashlib.sha256(body.raw).digest() != bytes(digest):
-        raise DerError("the checksum is wrong")
-    if body.integer() != 1:
-        raise DerError("written by another version")
-    key = bytes(body.take(der.OCTET_STRING))
+def _decode_identity(body):
+    _check_version(body, 2)
+    key = _octets(body)
     certificate = bytes(body.element(der.SEQUENCE))
     chain = _elements(body.enter())
-    anchors = _elements(body.enter())
     body.finish()
-    return Record(key, certificate, chain, anchors)
+    return Record(key, certificate, chain)
+
+
+def _decode_trust(body):
+    _check_version(body, 1)
+    trust = Trust()
+    trust.anchors = _elements(body.enter())
+    trust.authorities = _elements(body.enter())
+    trust.implicit_off = body.integer() == 1
+    trust.origin = _octets(body).decode()
+    trust.authorised = _octets(body).decode()
+    trust.pin = _octets(body)
+    trust.candidate = _octets(body)
+    trust.candidate_subject = _octets(body).decode()
+    trust.given = _octets(body)
+    body.finish()
+    return trust
+
+
+def _check_version(body, version):
+    if body.integer() != version:
+        raise DerError("written by another version")
+
+
+def _octets(body):
+    return bytes(body.take(der.OCTET_STRING))
 
 
 def _elements(reader):

@@ -63,7 +63,7 @@ def decode(name):
             attribute = rdn.enter()
             kind = attribute.oid()
             label = _label(kind)
-            parts.append(label + "=" + _escape(_string(attribute)))
+            parts.append(label + "=" + _escape(string(attribute)))
             attribute.finish()
         rdns.append("+".join(parts))
     return ",".join(rdns)
@@ -115,7 +115,7 @@ def _label(kind):
     return oid.dotted(kind)
 
 
-def _string(reader):
+def string(reader):
     """Read one of the string types of X.520 and return it as str."""
     tag = reader.peek()
     if tag is None:

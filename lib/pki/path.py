@@ -9,6 +9,7 @@ whatever the bag of certificates holds.
 import asyncio
 
 import est_limits
+import unix_time
 from est_errors import DerError, TrustError
 from micropython import const
 
@@ -213,9 +214,14 @@ def _check_validity(certificate, now):
     if now is None:
         return
     if now < certificate.not_before:
-        raise TrustError(_label(certificate) + " is not valid yet")
+        raise TrustError(
+            "%s is not valid yet; the clock says %s: is it set?"
+            % (_label(certificate), unix_time.text(now))
+        )
     if now > certificate.not_after:
-        raise TrustError(_label(certificate) + " has expired")
+        raise TrustError(
+            "%s has expired; the clock says %s" % (_label(certificate), unix_time.text(now))
+        )
 
 
 def _label(certificate):

@@ -1,13 +1,15 @@
-"""Certificates from a file's bytes, PEM (RFC 7468) or DER, as DER."""
+"""Certificates in PEM (RFC 7468): from a file's bytes, PEM or DER, to DER, and back."""
 
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 
 from est_errors import ConfigError
+from micropython import const
 
 from pki import der
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _END = b"-----END CERTIFICATE-----"
+_LINE = const(48)  # octets: 64 characters
 
 
 def certificates(content):
@@ -34,3 +36,14 @@ def certificates(content):
     if not found:
         raise ConfigError("no certificate in it: PEM or DER is needed")
     return found
+
+
+def encode(ders):
+    """Return PEM (bytes) of a list of DER certificates (bytes)."""
+    out = bytearray()
+    for raw in ders:
+        out.extend(_BEGIN + b"\n")
+        for at in range(0, len(raw), _LINE):
+            out.extend(b2a_base64(raw[at : at + _LINE]))
+        out.extend(_END + b"\n")
+    return bytes(out)

@@ -10,12 +10,13 @@ import est_errors
 import typer
 import unix_time
 from cryptography import x509 as host_x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_private_key,
 )
-from devid.store import Record, Store
+from devid.store import Record, Store, Trust
 
 from estctl import files, options, output, simulation
 
@@ -32,6 +33,16 @@ def device(
     ] = None,
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,
+    implicit: options.Implicit = None,
+    keep_implicit: options.KeepImplicit = False,
+    revocation: options.Revocation = options.Policy.OFF,
+    approve: Annotated[
+        str | None,
+        typer.Option(
+            "--approve",
+            help="Fingerprint of the CA's root that you have compared: identity.approve() first.",
+        ),
+    ] = None,
     user: options.User = None,
     password_file: options.PasswordFile = None,
     cert: options.Cert = None,
@@ -65,8 +76,12 @@ def device(
         files.check_writable(out_cert, out_key, out_ca)
         if url is not None:
             who = options.credential(user, password_file, cert, key, p12, p12_password_file)
-            whom = options.trust(anchors, fingerprint, False)
-            settings, stored = _settings(url, whom, who, subject, san)
+            settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
+            stored: dict[str, bytes] = {}
+            _add_trust(settings, stored, anchors, fingerprint, implicit, keep_implicit, revocation)
+            _add_credential(settings, stored, who)
+            if san:
+                settings["san"] = san.split(",")
             simulation.write_settings(flash, settings, stored)
         elif not (flash / "device.json").is_file():
             raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
@@ -74,16 +89,16 @@ def device(
         simulation.prepare(flash, board, compiled)
         echo = output.progress(as_json)
         went = simulation.boot(
-            flash, interpreter.value, heap, meter, lambda line: echo("  " + line)
+            flash, interpreter.value, heap, meter, lambda line: echo("  " + line), approve
         )
         values = _result(flash, went)
-        record = values.pop("record")
+        record, authorities = values.pop("record"), values.pop("ca")
         if out_key:
             files.write_key(out_key, record.key)
         if out_cert:
             files.write_certificates(out_cert, [record.certificate, *record.chain])
         if out_ca:
-            files.write_certificates(out_ca, record.anchors)
+            files.write_certificates(out_ca, authorities)
     except est.EstError as error:
         output.fail(error, as_json)
     if not as_json:
@@ -91,25 +106,43 @@ def device(
     output.report(values, as_json, "The board's identity")
 
 
-def _settings(
-    url: str, whom: options.Trust, who: options.Credential, subject: str | None, san: str | None
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return device.json's content, and the files that it names, as a user would write them."""
-    settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
-    stored: dict[str, bytes] = {}
-    if whom.fingerprint:
-        settings["trust"] = {"fingerprint": whom.fingerprint}
-    else:
-        settings["trust"] = {"anchors": "anchors.der"}
-        stored["anchors.der"] = b"".join(whom.anchors)
+def _add_trust(
+    settings: dict[str, Any],
+    stored: dict[str, bytes],
+    anchors: Path | None,
+    fingerprint: str | None,
+    implicit: Path | None,
+    keep_implicit: bool,
+    revocation: options.Policy,
+) -> None:
+    """Add to device.json, and to the files that it names, whom the board trusts.
+
+    Without any of them a person approves what the server shows.
+    """
+    if sum(option is not None for option in (anchors, fingerprint, implicit)) > 1:
+        raise est.ConfigError("give one of --anchors, --fingerprint and --implicit")
+    trust: dict[str, Any] = {"fingerprint": fingerprint} if fingerprint else {}
+    for name, path in (("anchors", anchors), ("implicit", implicit)):
+        if path is not None:
+            trust[name] = name + ".der"
+            stored[name + ".der"] = b"".join(files.read_certificates(path, "--" + name))
+    if keep_implicit:
+        trust["keep_implicit"] = True
+    if revocation != options.Policy.OFF:
+        trust["revocation"] = revocation.value
+    settings["trust"] = trust
+
+
+def _add_credential(
+    settings: dict[str, Any], stored: dict[str, bytes], who: options.Credential
+) -> None:
+    """Add to device.json, and to the files that it names, who the board is for the server."""
     if who.certificate and who.key:
         settings["credential"] = {"certificate": "idevid.der", "key": "idevid.key"}
-        stored["idevid.der"], stored["idevid.key"] = who.certificate, who.key
+        stored["idevid.der"] = who.certificate + b"".join(who.intermediates)
+        stored["idevid.key"] = who.key
     elif who.user is not None:
         settings["credential"] = {"user": who.user, "password": who.password}
-    if san:
-        settings["san"] = san.split(",")
-    return settings, stored
 
 
 def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
@@ -120,7 +153,8 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         raise est.EstError(f"the board stopped without a report: {last}", "boot")
     if report["failure"]:
         raise _error(report)
-    record = Store(str(flash / "identity")).load()
+    store = Store(str(flash / "identity"))
+    record, trust = store.load(), store.load_trust()
     status = report["status"]
     return {
         "subject": status["subject"],
@@ -129,16 +163,25 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         "not_before": unix_time.text(status["not_before"]),
         "not_after": unix_time.text(status["not_after"]),
         "fingerprint": status["fingerprint"],
-        "verified": _verified(record, status["fingerprint"]),
+        "chain": status["chain"],
+        "chain_sent": status["chain_sent"],
+        "trust": {name: value for name, value in status["trust"].items() if value},
+        "verified": _verified(
+            record, trust, status["fingerprint"], "identity: enrolled" in went.lines
+        ),
         "seconds": round(went.seconds, 2),
         "live_heap_bytes": report["live_heap"] or None,
         "console": went.lines,
         "record": record,
+        "ca": trust.anchors + trust.authorities,
     }
 
 
-def _verified(record: Record, fingerprint: str) -> str:
-    """Check the stored identity with another implementation (cryptography). Raises TrustError."""
+def _verified(record: Record, trust: Trust, fingerprint: str, enrolled: bool) -> str:
+    """Check the stored identity with another implementation (cryptography). Raises TrustError.
+
+    enrolled: whether this boot did it; an older certificate may outlive its CA's key.
+    """
     certificate = host_x509.load_der_x509_certificate(record.certificate)
     key = load_der_private_key(record.key, None)
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -146,18 +189,24 @@ def _verified(record: Record, fingerprint: str) -> str:
         raise est.TrustError("the stored certificate is not for the stored key", "verify")
     if hashlib.sha256(record.certificate).hexdigest() != fingerprint:
         raise est.TrustError("the board reports another certificate than it stored", "verify")
+    below = certificate
+    above = [host_x509.load_der_x509_certificate(der) for der in record.chain]
+    if not all(_issued(*pair) for pair in zip([below, *above], above, strict=False)):
+        raise est.TrustError("the stored chain does not belong to the certificate", "verify")
+    anchors = [host_x509.load_der_x509_certificate(der) for der in trust.anchors]
+    if any(_issued([below, *above][-1], anchor) for anchor in anchors):
+        return "key matches, chain leads to the CA (checked with OpenSSL's code by cryptography)"
+    if enrolled:
+        raise est.TrustError("the stored certificate does not chain to the CA", "verify")
+    return "key matches; the CA has replaced the key under which this certificate was issued"
+
+
+def _issued(below: host_x509.Certificate, issuer: host_x509.Certificate) -> bool:
     try:
-        below = certificate
-        for der in record.chain:
-            issuer = host_x509.load_der_x509_certificate(der)
-            below.verify_directly_issued_by(issuer)
-            below = issuer
-        anchors = [host_x509.load_der_x509_certificate(der) for der in record.anchors]
-        anchor = next(anchor for anchor in anchors if anchor.subject == below.issuer)
-        below.verify_directly_issued_by(anchor)
-    except Exception:
-        raise est.TrustError("the stored certificate does not chain to the CA", "verify") from None
-    return "key matches, chain leads to the CA (checked with OpenSSL's code by cryptography)"
+        below.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _error(report: dict[str, Any]) -> est.EstError:
@@ -167,6 +216,9 @@ def _error(report: dict[str, Any]) -> est.EstError:
     if step and text.startswith(step + ": "):
         text = text[len(step) + 2 :]
     kind = getattr(est_errors, report["failure"], est.EstError)
+    if kind is est.ApprovalNeeded:
+        candidate = report["status"]["trust"]["candidate"]
+        return est.ApprovalNeeded(candidate["subject"], candidate["fingerprint"], step)
     if issubclass(kind, est.ServerError):
         return kind(text, 0, step=step)
     return kind(text, step)

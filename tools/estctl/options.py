@@ -1,6 +1,7 @@
 """The options that several commands share: where the server is, whom to trust, who one is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,38 @@ SystemTrust = Annotated[
     bool,
     typer.Option(
         "--system-trust", help="The operating system's trust anchors.", rich_help_panel=_TRUST
+    ),
+]
+Implicit = Annotated[
+    Path | None,
+    typer.Option(
+        "--implicit",
+        help="Trust anchors for the first contact alone, PEM or DER: the maker's bundle.",
+        rich_help_panel=_TRUST,
+    ),
+]
+KeepImplicit = Annotated[
+    bool,
+    typer.Option(
+        "--keep-implicit",
+        help="Go on using them: the server's TLS certificate is not of the EST CA.",
+        rich_help_panel=_TRUST,
+    ),
+]
+
+
+class Policy(str, Enum):
+    """Whether the server's chain is looked up in the CRLs that it names."""
+
+    OFF = "off"
+    SOFT = "soft"  # what cannot be had is passed over
+    HARD = "hard"  # what cannot be had is refused
+
+
+Revocation = Annotated[
+    Policy,
+    typer.Option(
+        "--revocation", help="Look the server's certificates up in CRLs.", rich_help_panel=_TRUST
     ),
 ]
 User = Annotated[
@@ -92,10 +125,12 @@ San = Annotated[
 
 @dataclass
 class Trust:
-    """Whom to trust: anchors (DER), or a fingerprint."""
+    """Whom to trust: explicit anchors (DER), a fingerprint, implicit anchors (DER), or nobody."""
 
-    anchors: list[bytes]
-    fingerprint: str | None
+    anchors: list[bytes] = field(default_factory=list)
+    fingerprint: str | None = None
+    implicit: list[bytes] = field(default_factory=list)
+    revocation: Policy = Policy.OFF
 
 
 @dataclass
@@ -106,18 +141,24 @@ class Credential:
     password: str | None = None
     certificate: bytes | None = None
     key: bytes | None = None
+    intermediates: list[bytes] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"<Credential user={self.user!r}>"
 
 
-def trust(anchors: Path | None, fingerprint: str | None, system_trust: bool) -> Trust:
+def trust(
+    anchors: Path | None, fingerprint: str | None, system_trust: bool, revocation: Policy
+) -> Trust:
     """Return what the TRUST options say. Raises ConfigError unless exactly one is given."""
     if sum((anchors is not None, fingerprint is not None, system_trust)) != 1:
         raise est.ConfigError("give one of --anchors, --fingerprint and --system-trust")
+    found = Trust(fingerprint=fingerprint, revocation=revocation)
     if anchors is not None:
-        return Trust(files.read_certificates(anchors, "--anchors"), None)
-    return Trust(files.system_anchors() if system_trust else [], fingerprint)
+        found.anchors = files.read_certificates(anchors, "--anchors")
+    if system_trust:
+        found.implicit = files.system_anchors()
+    return found
 
 
 def credential(
@@ -146,7 +187,7 @@ def credential(
     elif cert is not None:
         if key is None:
             raise est.ConfigError("--cert needs --key")
-        found.certificate = files.read_certificates(cert, "--cert")[0]
+        found.certificate, *found.intermediates = files.read_certificates(cert, "--cert")
         found.key = files.read_key(key)
     return found
 
@@ -160,9 +201,13 @@ def client(url: str, whom: Trust, who: Credential, log: Any) -> est.Client:
         label,
         anchors=whom.anchors,
         fingerprint=whom.fingerprint,
+        implicit=whom.implicit,
+        keep_implicit=True,  # a web server's certificate is not of the EST CA
+        revocation=None if whom.revocation == Policy.OFF else whom.revocation.value,
         user=who.user,
         password=who.password,
         certificate=who.certificate,
         key=who.key,
+        intermediates=who.intermediates,
         log=log,
     )

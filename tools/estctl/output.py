@@ -29,7 +29,10 @@ def fail(error: est_errors.EstError, as_json: bool) -> NoReturn:
     """End the command with an error: its text on standard error, and as JSON where asked."""
     status = exit_status(error)
     if as_json:
-        print(json.dumps({"error": error.message, "step": error.step, "exit_status": status}))
+        values = {"error": error.message, "step": error.step, "exit_status": status}
+        if isinstance(error, est_errors.ApprovalNeeded):
+            values["candidate"] = {"subject": error.subject, "fingerprint": error.fingerprint}
+        print(json.dumps(values))
     print(f"estctl: {error}", file=sys.stderr)
     raise typer.Exit(status)
 

@@ -59,15 +59,24 @@ def write_settings(flash: Path, settings: dict[str, Any], files: dict[str, bytes
 
 
 def boot(
-    flash: Path, interpreter: str, heap: str | None, meter: bool, echo: Callable[[str], None]
+    flash: Path,
+    interpreter: str,
+    heap: str | None,
+    meter: bool,
+    echo: Callable[[str], None],
+    approve: str | None = None,
 ) -> Boot:
-    """Boot the board once and return how it went; its console lines go to `echo`."""
+    """Boot the board once and return how it went; its console lines go to `echo`.
+
+    approve: a fingerprint that a person approves at the board's REPL first.
+    """
     command = _command(interpreter, heap)
     command += [str(library.SHIM / "simulate.py"), str(flash.resolve())]
     shims = [library.SHIM / "board"]
     if interpreter == "cpython":
         shims.append(library.SHIM / "cpython")
     command += [str(shim) for shim in shims] + (["--meter"] if meter else [])
+    command += [f"--approve={approve}"] if approve else []
     lines: list[str] = []
     report = None
     started = time.monotonic()
@@ -116,7 +125,8 @@ def _install(source: Path, target: Path, compiled: bool) -> Path:
         target.write_bytes(source.read_bytes())
         return target
     try:
-        compile_file(source, target, str(source.relative_to(library.ROOT)))
+        base = library.LIB if library.LIB in source.parents else source.parent
+        compile_file(source, target, source.relative_to(base).as_posix())
     except CompileError as error:
         raise ConfigError(str(error)) from None
     return target

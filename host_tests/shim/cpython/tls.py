@@ -3,6 +3,7 @@
 It also gives asyncio's StreamReader the `readinto` of MicroPython.
 """
 
+import _ssl
 import asyncio
 import contextlib
 import os
@@ -11,15 +12,37 @@ import sys
 import tempfile
 from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
 
+# OpenSSL's verdicts on the name, which MicroPython's callback cannot see yet when it is called.
+_OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
 
 class _SSLObject(ssl.SSLObject):
-    """Calls the context's verify_callback for the leaf, once the handshake has verified it."""
+    """Shows the verified chain to the context's verify_callback, from the root to the leaf."""
 
     def do_handshake(self):
-        super().do_handshake()
-        callback = self.context.verify_callback
-        if callback and callback(memoryview(self.getpeercert(True)), 0):
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in _OTHER_NAME:
+                self._show_chain()
+            raise
+        if self.context.verify_mode != ssl.CERT_NONE and not self._show_chain():
             raise ValueError("refused by verify_callback")
+
+    def _show_chain(self):
+        """Return whether the callback takes every certificate."""
+        callback = self.context.verify_callback
+        chain = self._verified_chain() if callback else []
+        for depth in range(len(chain) - 1, -1, -1):
+            if callback(memoryview(chain[depth]), depth):
+                return False
+        return True
+
+    def _verified_chain(self):
+        if hasattr(self, "get_verified_chain"):  # CPython 3.13
+            return self.get_verified_chain()
+        found = self._sslobj.get_verified_chain() or ()
+        return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in found]
 
 
 class SSLContext(ssl.SSLContext):
@@ -30,6 +53,9 @@ class SSLContext(ssl.SSLContext):
 
     def __init__(self, protocol):
         self.minimum_version = ssl.TLSVersion.TLSv1_2
+        # As mbedTLS: the library itself refuses what has no subjectAltName.
+        self.hostname_checks_common_name = True
+        self.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an anchor need not be a root
 
     @property
     def verify_mode(self):
@@ -41,10 +67,11 @@ class SSLContext(ssl.SSLContext):
         self.check_hostname = mode != ssl.CERT_NONE
         super(SSLContext, SSLContext).verify_mode.__set__(self, mode)
 
-    def load_verify_locations(self, der):
-        super().load_verify_locations(cadata=der)
+    def load_verify_locations(self, certificates):
+        pem = certificates.startswith(b"-----BEGIN")
+        super().load_verify_locations(cadata=certificates.decode() if pem else certificates)
 
-    def load_cert_chain(self, certificate, key):
+    def load_cert_chain(self, certificates, key):
         from cryptography.hazmat.primitives import serialization
 
         private = serialization.load_der_private_key(key, None)
@@ -54,7 +81,9 @@ class SSLContext(ssl.SSLContext):
             serialization.NoEncryption(),
         )
         # ssl reads certificate and key from files only.
-        with _private_file(ssl.DER_cert_to_PEM_cert(certificate).encode() + pem) as path:
+        if not certificates.startswith(b"-----BEGIN"):
+            certificates = ssl.DER_cert_to_PEM_cert(certificates).encode()
+        with _private_file(certificates + pem) as path:
             super().load_cert_chain(path)
 
 

@@ -1,0 +1,196 @@
+"""Which certificates of a /cacerts answer count (RFC 7030 4.1.1 and 4.1.3, RFC 4210 4.4).
+
+The answer is an unordered bag: roots, CAs below them, and the certificates of a root's key update.
+A root becomes a trust anchor only when something vouches for it: a fingerprint, an anchor's key
+(NewWithOld), or, at the first contact with a CA, the server that an anchor has verified. All else
+is validated to the anchors, or left out.
+"""
+
+from binascii import hexlify
+
+import est_limits
+from est_errors import DerError, TrustError
+from pki import path, x509
+
+
+class Database:
+    """What a device trusts after an answer.
+
+    anchors: DER certificates (bytes) that paths may end in; authorities: other CA certificates
+    that were validated to them; refused: texts about roots that nothing vouches for.
+    """
+
+    def __init__(self, anchors, authorities, refused):
+        self.anchors = anchors
+        self.authorities = authorities
+        self.refused = refused
+
+
+async def pinned(received, fingerprint, now, limits=est_limits):
+    """Return the Database of an unverified answer whose root a person has confirmed.
+
+    received: DER certificates; fingerprint: SHA-256 or SHA-512 (32 or 64 bytes) of the root; now:
+    Unix seconds. Raises TrustError where no certificate matches, showing both, or where the one
+    that does is no valid root.
+    """
+    from pki import signature
+
+    number = 1 if len(fingerprint) == 32 else 3
+    found = []
+    for raw in received:
+        found.append(await signature.digest(number, raw))
+    if fingerprint not in found:
+        raise TrustError(
+            "no CA certificate has the fingerprint %s; the server sent %s"
+            % (
+                hexlify(fingerprint).decode(),
+                ", ".join([hexlify(digest).decode() for digest in found]) or "none",
+            )
+        )
+    anchor = x509.Certificate(received[found.index(fingerprint)])
+    if not anchor.self_issued:
+        raise TrustError("the certificate with this fingerprint is not a self-signed root")
+    await path.check(anchor, [], [anchor], now, limits=limits)  # signature, validity, CA flag
+    return await updated([anchor.raw], received, now, False, limits)
+
+
+async def candidate(received, now, limits=est_limits):
+    """Return the root (DER bytes) of an unverified answer that a person may approve.
+
+    RFC 7030 4.1.3: the self-signed one that ends last. Raises TrustError where there is none.
+    """
+    best = None
+    for raw in received:
+        certificate = x509.Certificate(raw)
+        later = certificate.self_issued and (not best or certificate.not_after > best.not_after)
+        if later and await _is_root(certificate, now, limits):
+            best = certificate
+    if best is None:
+        raise TrustError("the server sent no valid self-signed root that could be approved")
+    return best.raw
+
+
+async def updated(anchors, received, now, strangers, limits=est_limits):
+    """Return the Database after an answer of a server that has been verified.
+
+    anchors: the DER anchors so far. strangers: whether roots of another name are taken at the
+    server's word, as at the first contact with a CA. A root with an anchor's name is taken only
+    where that anchor's key signed its key (RFC 4210 4.4: NewWithOld), or its key is the anchor's;
+    then the anchor is given up as soon as the server lists it no more. Raises TrustError where
+    such a signature is forged.
+    """
+    old = [x509.Certificate(raw) for raw in anchors]
+    bag = [x509.Certificate(raw) for raw in received]
+    refused = []
+    roots = []
+    for certificate in bag:
+        if not certificate.self_issued or certificate.raw in anchors:
+            continue
+        familiar = _named(certificate, old)
+        # The cheap questions first: a signature costs a second on a small board.
+        if (familiar or strangers) and not await _is_root(certificate, now, limits):
+            continue  # NewWithOld and OldWithNew: self-issued, but signed by the other key
+        if await _vouched(certificate, old, bag, now, limits) if familiar else strangers:
+            roots.append(certificate)
+        else:
+            refused.append(_label(certificate) + ": no anchor vouches for this root")
+    kept = [anchor for anchor in old if not _retired(anchor, bag, old + roots, now)]
+    trusted = kept + roots
+    others = await _validated(bag, trusted, now, limits)
+    if strangers and not roots and not others and not [one for one in old if _listed(one, bag)]:
+        # A bag without its root: what has its issuer nowhere is the top.
+        for top in bag:
+            if top.basic_constraints[0] and not _has_issuer(top, bag):
+                trusted.append(top)
+        others = await _validated(bag, trusted, now, limits)
+    if not trusted:
+        raise TrustError("the server sent no CA certificate that could be a trust anchor")
+    return Database(
+        [certificate.raw for certificate in trusted],
+        [certificate.raw for certificate in others],
+        refused,
+    )
+
+
+async def _is_root(certificate, now, limits):
+    """Return whether a certificate is a valid CA certificate signed with its own key."""
+    try:
+        await path.check(certificate, [], [certificate], now, limits=limits)
+    except TrustError:
+        return False
+    return True
+
+
+async def _vouched(root, old, bag, now, limits):
+    """Return whether an anchor of a root's name vouches for its key.
+
+    Raises TrustError where the bag claims that it does, and the signature says otherwise.
+    """
+    for anchor in old:
+        if _same_key(anchor, root):
+            return True
+    forged = None
+    for certificate in bag:
+        if certificate.raw == root.raw or not _same_key(certificate, root):
+            continue
+        try:
+            await path.check(certificate, bag, old, now, limits=limits)
+            return True
+        except TrustError as error:
+            forged = error
+    if forged:
+        raise TrustError(
+            "the key update of %s is refused, the old key did not sign the new one: %s"
+            % (_label(root), forged.message)
+        )
+    return False
+
+
+def _retired(anchor, bag, candidates, now):
+    """Return whether an anchor is given up: expired, or replaced by a listed one of its name."""
+    if now > anchor.not_after:
+        return True
+    for certificate in bag:
+        if _same_key(certificate, anchor):
+            return False
+    for other in candidates:
+        if other.raw != anchor.raw and other.subject == anchor.subject and _listed(other, bag):
+            return True
+    return False
+
+
+async def _validated(bag, anchors, now, limits):
+    """Return the certificates of the bag that have a path to the anchors (RFC 5280 6)."""
+    found = []
+    trusted = [anchor.raw for anchor in anchors]
+    for certificate in bag:
+        if certificate.raw in trusted or not certificate.basic_constraints[0]:
+            continue
+        try:
+            await path.check(certificate, bag, anchors, now, limits=limits)
+        except (TrustError, DerError):
+            continue  # not of this CA: never used
+        found.append(certificate)
+    return found
+
+
+def _label(certificate):
+    from pki import name  # only where there is something to say
+
+    return name.decode(certificate.subject)
+
+
+def _same_key(a, b):
+    return a.public_key == b.public_key and a.subject == b.subject
+
+
+def _named(certificate, others):
+    return any(other.subject == certificate.subject for other in others)
+
+
+def _has_issuer(certificate, others):
+    return any(other.subject == certificate.issuer for other in others)
+
+
+def _listed(certificate, bag):
+    return any(other.raw == certificate.raw for other in bag)

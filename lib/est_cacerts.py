@@ -1,0 +1,74 @@
+"""The operation /cacerts of est.Client (RFC 7030 4.1): fetch, decide what counts, adopt it."""
+
+import est
+from est_errors import ConfigError, EstError, ProtocolError, TrustError
+
+
+async def fetch(client):
+    """Fetch the CA certificates and bring the client's anchors up to date: see Client.cacerts."""
+    provisional = client._provisional
+    if provisional and not client._fingerprint:
+        raise TrustError("nobody has vouched for this server yet", "cacerts")
+    received = await _bag(client)
+    import est_anchors
+
+    now = client._now()
+    try:
+        if provisional:
+            found = await est_anchors.pinned(received, client._fingerprint, now, client._limits)
+            client._vouched("pinned", "fingerprint")
+        else:
+            strangers = client._new_roots
+            if strangers is None:
+                strangers = not [raw for raw in received if raw in client.anchors]
+            found = await est_anchors.updated(
+                client.anchors, received, now, strangers, client._limits
+            )
+        await _adopt(client, found, received)
+    except EstError as error:
+        raise est.at("cacerts", error)
+    return client.ca_certificates
+
+
+async def candidate(client):
+    """Fetch the root (DER bytes) that a person may approve: see Client.candidate."""
+    if not client._provisional:
+        raise ConfigError("there is trust already: nothing is to be approved", "cacerts")
+    received = await _bag(client)
+    import est_anchors
+
+    try:
+        return await est_anchors.candidate(received, client._now(), client._limits)
+    except EstError as error:
+        raise est.at("cacerts", error)
+
+
+async def _bag(client):
+    """Return what /cacerts sends: DER certificates, unordered, nothing of it checked."""
+    provisional = client._provisional
+    try:
+        found = await client._certificates("GET", "cacerts")
+    finally:
+        if provisional:
+            await client.close()  # 4.1.1: nothing else is ever sent on it
+    if not found:
+        raise ProtocolError("the server sent no CA certificate", "cacerts")
+    return found
+
+
+async def _adopt(client, database, received):
+    """Trust what counts of an answer; changed anchors cost a new TLS session (4.1.3)."""
+    counts = database.anchors + database.authorities
+    counts = [raw for raw in received if raw in counts]
+    for text in database.refused:
+        client._log("cacerts: " + text)
+    if not counts:
+        raise TrustError("none of the server's CA certificates leads to a trust anchor")
+    changed = database.anchors != client.anchors
+    client.verified = client.verified and not changed
+    client.anchors = database.anchors
+    client.authorities = database.authorities
+    client.ca_certificates = counts
+    client._log("cacerts: %d certificates, %d anchors" % (len(counts), len(client.anchors)))
+    if changed:
+        await client.close()

@@ -1,0 +1,124 @@
+"""Opens est.Client's connection, to the right server (RFC 7030 3.3.1 and 3.6) or provisionally."""
+
+import asyncio
+
+import tls_stream
+from est_errors import EstError, TrustError
+
+
+async def connect(client):
+    """Return a tls_stream.Stream on which the server has proved to be the right one.
+
+    Or, while the client has no anchor, a provisional one for /cacerts. Raises TrustError,
+    NetworkError, DeadlineError, KeyFault.
+    """
+    if client._provisional:
+        return await _open(client, None)
+    server = _Server(client)
+    try:
+        return await _open(client, server)
+    except TrustError as error:
+        if server.name is None:
+            raise _explained(client, error)
+    # RFC 7030 3.6.1: id-kp-cmcRA stands for the name. TLS stacks compare a name all the same, so
+    # they are given one of the certificate's own; authorise() looks at the certificate again.
+    return await _open(client, server)
+
+
+class _Server:
+    """Judges a server's verified chain."""
+
+    def __init__(self, client):
+        self._client = client
+        self.anchors = _tls_anchors(client)
+        self.name = None  # what TLS is to compare instead of the host
+        self.store = self.how = None
+
+    def authorise(self, chain):
+        """Check that a verified chain (DER, leaf first) is this server's (3.6.1, 3.6.2).
+
+        Runs in the handshake, before anything is sent, a client certificate included.
+        """
+        from pki import path, server_name, x509
+
+        client = self._client
+        certificates = [x509.Certificate(raw) for raw in chain]
+        if chain[-1] not in self.anchors:
+            return  # TLS itself refuses it, and knows the reason; _check() makes sure
+        path.check_built(certificates, client._now(), server_name.SERVER_AUTH, client._limits)
+        self.store = "explicit" if chain[-1] in client.anchors else "implicit"
+        self.how = "name"
+        leaf = certificates[0]
+        try:
+            server_name.check(leaf, client._host)
+        except TrustError:
+            # 3.6.2: for an implicit anchor the name alone counts.
+            if self.store == "implicit" or not server_name.is_registration_authority(leaf):
+                raise
+            self.name = server_name.own_name(leaf)
+            self.how = "id-kp-cmcRA"
+
+
+async def _open(client, server):
+    """Open one connection; server: the _Server that judges it, or None for a provisional one."""
+    client._log(
+        "connecting to %s:%d%s"
+        % (client._host, client._port, "" if server else ", unverified, for /cacerts only")
+    )
+    if server:
+        # Loaded before TLS takes its memory: authorise() runs in the handshake.
+        from pki import path, server_name, x509  # noqa: F401
+    stream = await tls_stream.connect(
+        client._host,
+        client._port,
+        client._limits,
+        server.anchors if server else (),
+        client._identity if server else None,
+        server is None,
+        server and server.authorise,
+        server and server.name,
+    )
+    client.handshakes += 1
+    if server:
+        try:
+            await _check(client, server, await stream.verified())
+        except (EstError, asyncio.CancelledError):
+            await stream.close()
+            raise
+    return stream
+
+
+async def _check(client, server, chain):
+    """Say what authorised the server, and look its chain up in CRLs where that is wanted."""
+    if server.store is None:
+        raise TrustError("the server's certificate does not lead to a trust anchor of this device")
+    client._vouched(server.store, server.how)
+    if client._revocation:
+        import est_revocation
+
+        await est_revocation.check(
+            chain,
+            client.authorities,
+            client._revocation,
+            client._limits,
+            client._now(),
+            client._log,
+        )
+    client.verified = True
+
+
+def _tls_anchors(client):
+    """Return the anchors for TLS: explicit, and implicit only where those may be used."""
+    if client.anchors and not client._keep_implicit:
+        return client.anchors
+    return client.anchors + [raw for raw in client._implicit if raw not in client.anchors]
+
+
+def _explained(client, error):
+    """Add to a TLS failure what may be the reason: another CA than the EST CA's."""
+    if client._implicit and client.anchors and not client._keep_implicit:
+        error.message += (
+            "; the implicit anchors are not used any more: where the TLS certificate is of "
+            "another CA than the EST CA's, set keep_implicit, or give its CA as an anchor"
+        )
+    return error
