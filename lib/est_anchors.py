@@ -129,12 +129,14 @@ async def _vouched(root, old, bag, now, limits):
     for anchor in old:
         if _same_key(anchor, root):
             return True
+    # Only the root's own keys may speak for it: a CA below it could name another one "root", too.
+    own = [one for one in bag if one.self_issued and one.subject == root.subject]
     forged = None
-    for certificate in bag:
+    for certificate in own:
         if certificate.raw == root.raw or not _same_key(certificate, root):
             continue
         try:
-            await path.check(certificate, bag, old, now, limits=limits)
+            await path.check(certificate, own, old, now, limits=limits)
             return True
         except TrustError as error:
             forged = error

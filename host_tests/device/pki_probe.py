@@ -115,7 +115,38 @@ async def request(attributes=None, **wish):
     return hexlify(made).decode()
 
 
-WORK = {"verify": verify, "path": check, "built": built, "request": request}
+async def anchors(anchors, received, now, strangers=False, fingerprint=None):
+    """Decide what counts of a /cacerts answer."""
+    import est_anchors
+
+    bags = [[unhexlify(raw) for raw in bag] for bag in (anchors, received)]
+    if fingerprint:
+        found = await est_anchors.pinned(bags[1], unhexlify(fingerprint), now)
+    else:
+        found = await est_anchors.updated(bags[0], bags[1], now, strangers)
+    return [
+        [hexlify(raw).decode() for raw in found.anchors],
+        [hexlify(raw).decode() for raw in found.authorities],
+        found.refused,
+    ]
+
+
+async def candidate(received, now):
+    """Find the root that a person may approve."""
+    import est_anchors
+
+    found = await est_anchors.candidate([unhexlify(raw) for raw in received], now)
+    return hexlify(found).decode()
+
+
+WORK = {
+    "anchors": anchors,
+    "candidate": candidate,
+    "verify": verify,
+    "path": check,
+    "built": built,
+    "request": request,
+}
 
 
 async def _answer(line):
