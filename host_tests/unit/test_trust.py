@@ -1,0 +1,162 @@
+"""devid.trust: which store counts when, and what of it stays on flash."""
+
+import hashlib
+import os
+from binascii import hexlify
+
+from checks import raises, vector
+from devid import settings
+from devid.store import Store
+from devid.trust import TrustStores
+from est_errors import ConfigError, TrustError
+from pki import cms, pem, x509
+
+CA = cms.certificates(vector("rfc9148/cacerts.p7.der"), 8)
+OTHERS = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
+PIN = hashlib.sha256(CA[0]).digest()
+HEX = hexlify(PIN).decode()
+
+
+class Device:
+    """A board with these settings of trust, and its flash."""
+
+    def __init__(self, name, **trust):
+        self.folder = name
+        for file in ("trust.der", "trust.new"):
+            try:
+                os.remove(name + "/" + file)
+            except OSError:
+                pass
+        self.settle(**trust)
+
+    def settle(self, **trust):
+        values = {"url": "https://h", "subject": "CN=x", "trust": trust}
+        self.settings = settings.parse(values)
+
+    def boot(self):
+        """Return the stores as they are after a reboot."""
+        return TrustStores(self.settings, Store(self.folder), print)
+
+
+class Verified:
+    """An est.Client after a session: what TrustStores.keep() asks of it."""
+
+    def __init__(self, anchors, store="explicit", how="name"):
+        self.anchors = anchors
+        self.authorities = []
+        self.authorised = (store, how)
+
+
+def bundle(name, certificates):
+    with open(name, "wb") as file:
+        file.write(pem.encode(certificates))
+    return name
+
+
+def test_a_fingerprint_is_used_until_the_explicit_store_stands():
+    device = Device("test_trust_a", fingerprint=HEX)
+    stores = device.boot()
+    assert stores.arguments()["fingerprint"] == HEX and not stores.arguments()["anchors"]
+    assert stores.status()["store"] == "pinned" and stores.refresh_due(0)
+    assert stores.keep(Verified(CA[:1])) is True
+    stores = device.boot()
+    given = stores.arguments()
+    assert given["anchors"] == CA[:1] and given["fingerprint"] is None and not given["ask"]
+    assert given["new_roots"] is False, "a refresh needs the old key's word for a new one"
+    status = stores.status()
+    assert (status["store"], status["origin"]) == ("explicit", "pinned")
+    assert status["authorised_by"] == "explicit, name" and status["anchors"] == [HEX]
+    assert stores.keep(Verified(CA[:1])) is False
+
+
+def test_the_implicit_store_is_for_the_first_contact_alone():
+    file = bundle("test_trust.pem", OTHERS)
+    device = Device("test_trust_b", implicit=file)
+    given = device.boot().arguments()
+    assert given["implicit"] == OTHERS and not given["anchors"] and given["new_roots"] is None
+    assert device.boot().status()["store"] == "implicit"
+    device.boot().keep(Verified(CA[:1]))
+    given = device.boot().arguments()
+    assert given["anchors"] == CA[:1] and not given["implicit"]
+    assert device.boot().status()["origin"] == "implicit"
+
+
+def test_settings_may_keep_the_implicit_store_in_use():
+    file = bundle("test_trust.pem", OTHERS)
+    device = Device("test_trust_c", implicit=file, keep_implicit=True)
+    device.boot().keep(Verified(CA[:1], "implicit"))
+    given = device.boot().arguments()
+    assert given["implicit"] == OTHERS and given["keep_implicit"] and given["anchors"] == CA[:1]
+    assert device.boot().status()["authorised_by"] == "implicit, name"
+
+
+def test_the_implicit_store_can_be_disabled_for_good():
+    file = bundle("test_trust.pem", OTHERS)
+    device = Device("test_trust_d", implicit=file)
+    device.boot().disable_implicit()
+    given = device.boot().arguments()
+    assert not given["implicit"] and given["ask"], "nobody is trusted then"
+    assert device.boot().status()["implicit"] == "disabled"
+    device.settle(implicit=False)
+    device.boot().keep(Verified(CA[:1]))
+    device.settle(implicit=file, keep_implicit=True)
+    assert not device.boot().arguments()["implicit"]
+
+
+def test_installed_anchors_are_explicit_and_new_ones_join_them():
+    device = Device("test_trust_e", anchors=bundle("test_trust.pem", CA[:1]))
+    assert device.boot().arguments()["anchors"] == CA[:1]
+    device.boot().keep(Verified(OTHERS[:1]))  # the CA's key update replaced the installed one
+    assert device.boot().arguments()["anchors"] == OTHERS[:1], "it does not come back"
+    device.settle(anchors=bundle("test_trust.pem", CA[:1] + OTHERS[1:2]))
+    assert device.boot().arguments()["anchors"] == OTHERS[:1] + CA[:1] + OTHERS[1:2]
+
+
+def test_another_fingerprint_in_the_settings_begins_anew():
+    device = Device("test_trust_f", fingerprint=HEX)
+    device.boot().keep(Verified(CA[:1]))
+    device.settle(fingerprint="ab" * 32)
+    given = device.boot().arguments()
+    assert not given["anchors"] and given["fingerprint"] == "ab" * 32
+
+
+def test_a_person_approves_what_was_shown():
+    device = Device("test_trust_g")
+    assert device.boot().arguments()["ask"] and device.boot().status()["store"] == "none"
+    needed = device.boot().propose(CA[0])
+    assert needed.fingerprint == HEX and HEX in str(needed) and needed.subject in str(needed)
+    shown = device.boot().status()["candidate"]
+    assert shown == {"subject": needed.subject, "fingerprint": HEX}
+    assert device.boot().arguments()["ask"], "nothing is trusted by being shown"
+    error = raises(TrustError, device.boot().approve, b"\x01" * 32)
+    assert HEX in str(error) and "01" * 32 in str(error)
+    assert device.boot().arguments()["ask"], "a wrong fingerprint changes nothing"
+    device.boot().approve(PIN)
+    given = device.boot().arguments()
+    assert given["fingerprint"] == HEX and not given["ask"]
+    device.boot().keep(Verified(CA[:1]))
+    status = device.boot().status()
+    assert status["origin"] == "approved" and "candidate" not in status
+    raises(ConfigError, device.boot().approve, PIN)
+
+
+def test_damage_is_noticed_and_trust_is_established_anew():
+    device = Device("test_trust_h", fingerprint=HEX)
+    device.boot().keep(Verified(CA[:1]))
+    with open("test_trust_h/trust.der", "wb") as file:
+        file.write(b"\x30\x03\x02\x01\x00")
+    given = device.boot().arguments()
+    assert not given["anchors"] and given["fingerprint"] == HEX
+
+
+def test_a_refresh_is_due_in_the_last_tenth_of_a_certificates_life():
+    device = Device("test_trust_i", anchors=bundle("test_trust.pem", OTHERS[:1]))
+    assert device.boot().refresh_due(0), "never fetched"
+    device.boot().keep(Verified(OTHERS[:1]))
+    certificate = x509.Certificate(OTHERS[0])
+    start, end = certificate.not_before, certificate.not_after
+    notice = min((end - start) // 10, 30 * 86400)
+    stores = device.boot()
+    assert not stores.refresh_due(start) and not stores.refresh_due(end - notice)
+    assert stores.refresh_due(end - notice + 1) and stores.refresh_due(end + 1)
+    assert stores.window() == (start, end)
