@@ -33,7 +33,8 @@ class Device:
         wish.setdefault("host", "127.0.0.1")
         wish["limits"] = {**LIMITS, **wish.get("limits", {})}
         wish["operations"] = operations
-        wish["anchors"] = [anchor.hex() for anchor in wish.get("anchors", ())]
+        for name in ("anchors", "implicit", "intermediates"):
+            wish[name] = [raw.hex() for raw in wish.get(name, ())]
         for key in ("csr", "certificate", "key"):
             if key in wish:
                 wish[key] = wish[key].hex()

@@ -11,6 +11,7 @@ _TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for
 _FATAL_ALERT = const(-0x7780)
 _BROKEN = (32, 54, 104)  # EPIPE, ECONNRESET of macOS, ECONNRESET
 _BAD_CERTIFICATE = const(-0x7A00)
+_EXTENSION = const(-0x2500)  # MBEDTLS_ERR_X509_INVALID_EXTENSIONS, less than 0x80 of detail below
 
 
 class TlsRefused(NetworkError):
@@ -27,6 +28,11 @@ def explain(error, host, port):
     if code == _BAD_CERTIFICATE:
         return TrustError(
             where + ": the certificate is not meant for a server (extended key usage)"
+        )
+    if isinstance(code, int) and _EXTENSION - 0x80 < code <= _EXTENSION:
+        return TrustError(
+            where + ": a certificate of the server's chain has a critical extension that this "
+            "firmware's TLS does not know (such as nameConstraints), or a malformed one"
         )
     # CPython gives a text where mbedTLS gives the number.
     if code == _FATAL_ALERT or "alert" in str(error).lower():

@@ -38,21 +38,30 @@ async def _perform(wish):
     for name in ("certificate", "key"):
         if name in wish:
             wish[name] = unhexlify(wish[name])
-    wish["anchors"] = [unhexlify(anchor) for anchor in wish.pop("anchors", ())]
+    for name in ("anchors", "implicit", "intermediates"):
+        wish[name] = [unhexlify(raw) for raw in wish.pop(name, ())]
     client = est.Client(**wish)
     results = []
     async with client:
         for operation in operations:
             method = getattr(client, operation)
             result = await (method(csr) if operation.endswith("enroll") else method())
-            if operation == "cacerts":
+            if operation == "candidate":
+                result = hexlify(result).decode()
+            elif operation == "cacerts":
                 result = [hexlify(der).decode() for der in result]
             elif operation == "csrattrs":
                 result = result.as_text() if result else None
             else:
                 result = hexlify(result).decode()
             results.append(result)
-    return {"results": results, "handshakes": client.handshakes}
+    return {
+        "results": results,
+        "handshakes": client.handshakes,
+        "authorised": client.authorised,
+        "anchors": [hexlify(raw).decode() for raw in client.anchors],
+        "verified": client.verified,
+    }
 
 
 def _main():

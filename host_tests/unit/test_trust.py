@@ -75,10 +75,12 @@ def test_the_implicit_store_is_for_the_first_contact_alone():
     given = device.boot().arguments()
     assert given["implicit"] == OTHERS and not given["anchors"] and given["new_roots"] is None
     assert device.boot().status()["store"] == "implicit"
+    assert device.boot().status()["implicit"] == "in use"
     device.boot().keep(Verified(CA[:1]))
     given = device.boot().arguments()
     assert given["anchors"] == CA[:1] and not given["implicit"]
-    assert device.boot().status()["origin"] == "implicit"
+    status = device.boot().status()
+    assert (status["origin"], status["implicit"]) == ("implicit", "given up")
 
 
 def test_settings_may_keep_the_implicit_store_in_use():

@@ -147,8 +147,10 @@ class TrustStores:
         return earliest, latest
 
     def status(self):
-        """Return a dict: store, origin, authorised_by, implicit, anchors (SHA-256 in hex), and
-        where a root waits for approval its candidate (subject, fingerprint)."""
+        """Return a dict: store ("explicit", "implicit", "pinned" or "none"), origin (which of them
+        vouched for the anchors at first), authorised_by (what did for the server, last), implicit
+        ("in use", "given up", "disabled" or "none"), anchors (SHA-256 in hex), and, where a root
+        waits for approval, candidate (subject, fingerprint)."""
         kept = self._kept
         if kept.anchors:
             store = "explicit"
@@ -162,7 +164,7 @@ class TrustStores:
             "store": store,
             "origin": kept.origin or None,
             "authorised_by": kept.authorised or None,
-            "implicit": "disabled" if kept.implicit_off else "enabled",
+            "implicit": self._implicit_state(),
             "anchors": [hexlify(hashlib.sha256(raw).digest()).decode() for raw in kept.anchors],
         }
         if kept.candidate:
@@ -171,6 +173,13 @@ class TrustStores:
                 "fingerprint": hexlify(kept.candidate).decode(),
             }
         return found
+
+    def _implicit_state(self):
+        if self._kept.implicit_off:
+            return "disabled"
+        if not self._settings.implicit:
+            return "none"
+        return "in use" if self.arguments()["implicit"] else "given up"
 
     def _take_settings(self):
         """Take in trust that the settings give and that was not there before."""
