@@ -13,9 +13,7 @@ import asyncio
 from binascii import b2a_base64, unhexlify
 
 import est_limits
-import est_response
 import unix_time
-from base64_stream import encode_lines
 from est_errors import (  # noqa: F401 - users find the errors here
     ApprovalNeeded,
     AuthError,
@@ -33,7 +31,6 @@ from est_errors import (  # noqa: F401 - users find the errors here
     TrustError,
 )
 from heap import forget
-from http_stream import HttpConnection
 from micropython import const
 
 _OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
@@ -132,6 +129,8 @@ class Client:
         if self._http:
             http, self._http = self._http, None
             await http.close()
+            # What only a connection needs makes room for what checks its answer.
+            forget("base64_stream", "est_response", "http_stream", "tls_stream")
 
     async def cacerts(self):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
@@ -171,30 +170,35 @@ class Client:
             raise at("csrattrs", error)
         return attributes if attributes.oids or attributes.attributes else None
 
-    async def simpleenroll(self, csr):
+    async def simpleenroll(self, csr, close=False):
         """Send a PKCS #10 request (DER bytes); return the issued certificate (DER bytes).
 
-        RFC 7030 4.2.1. Raises RetryLater where the server said "not yet" (202), AuthError,
-        ServerError, TrustError where the certificate does not chain to the CA, ProtocolError
-        where it is for another key.
+        RFC 7030 4.2.1. close: end the connection before the answer is checked, which leaves a
+        small board more heap for that. Raises RetryLater where the server said "not yet" (202),
+        AuthError, ServerError, TrustError where the certificate does not chain to the CA,
+        ProtocolError where it is for another key.
         """
-        return await self._enroll("simpleenroll", csr)
+        return await self._enroll("simpleenroll", csr, close)
 
-    async def simplereenroll(self, csr):
+    async def simplereenroll(self, csr, close=False):
         """Renew or rekey (RFC 7030 4.2.2), authenticated with the certificate being renewed.
 
         As simpleenroll; the request's subject and subjectAltName must equal the certificate's.
         """
         if self._identity is None:
             raise ConfigError("the current certificate and its key are needed", "simplereenroll")
-        return await self._enroll("simplereenroll", csr)
+        return await self._enroll("simplereenroll", csr, close)
 
-    async def _enroll(self, operation, csr):
+    async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
+        from base64_stream import encode_lines
+
         found = await self._certificates(
             "POST", operation, "application/pkcs10", encode_lines(csr)
         )
+        if close:
+            await self.close()
         try:
             return await self._issued(found, csr)
         except EstError as error:
@@ -289,6 +293,8 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
                 return None
             elif status in (200, 201):
+                import est_response
+
                 return await self._within(est_response.body(response, self._limits, self._text))
             else:
                 import est_refusal
@@ -323,6 +329,8 @@ class Client:
 
         stream = await est_server.connect(self)
         forget("est_server", "pki.server_name", "pki.ip_address")
+        from http_stream import HttpConnection
+
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
 
     async def _within(self, step):

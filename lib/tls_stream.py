@@ -44,6 +44,7 @@ async def connect(
     peer = _Peer(authorise)
     if not provisional:
         context.verify_callback = peer.seen
+        peer.context = context
     wrapper = _NoDelay(context)
     opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=server_name or host)
     try:
@@ -152,6 +153,7 @@ class _Peer:
     def __init__(self, authorise):
         self._authorise = authorise
         self._chain = []
+        self.context = None  # the tls.SSLContext that calls seen()
         self.chain = None  # the verified chain, leaf first, once the handshake has shown it
         self.error = None  # why the server was refused: an EstError
 
@@ -169,6 +171,12 @@ class _Peer:
             self.error = EstError("not enough memory to check the server's certificate")
         # Negative: a positive number would be taken for octets read or written.
         return _FATAL_ERROR if self.error else 0
+
+    def leave(self):
+        """Let go of everything: MicroPython's poll object holds on to the last TLS connection."""
+        if self.context:
+            self.context.verify_callback = None
+        self._authorise = self.context = None
 
 
 class _NoDelay:
@@ -253,6 +261,7 @@ class Stream:
 
     async def close(self):
         """Close the connection; an error while closing changes nothing any more."""
+        self._peer.leave()
         self._writer.close()
         try:
             await asyncio.wait_for(self._writer.wait_closed(), 2)

@@ -78,18 +78,8 @@ class DeviceIdentity:
         whatever fails before leaves them as they were. Raises the errors of est_errors, each
         naming its step; ApprovalNeeded where a person has to compare a fingerprint first.
         """
-        await self._check_clock()
         try:
-            self._load()
-        except StorageError as error:
-            self._log("store: %s; enrolling anew" % error.message)
-        try:
-            if self._record and not self._expired():
-                self._log("identity: the stored certificate is valid")
-                if not self._trust().refresh_due(unix_time.now()):
-                    return UNCHANGED
-                return await self._refresh_if_possible()
-            await self._enroll()
+            return await self._ensure()
         except TrustError as error:
             raise self._with_clock(error)
         except MemoryError:
@@ -99,7 +89,23 @@ class DeviceIdentity:
                 "board_config" % gc.mem_free(),
                 "enrol",
             )
-        return ENROLLED
+        finally:
+            forget("est", *_FOR_TRUST)  # the application gets the heap
+
+    async def _ensure(self):
+        await self._check_clock()
+        forget(*_FOR_TRUST)
+        try:
+            self._load()
+        except StorageError as error:
+            self._log("store: %s; enrolling anew" % error.message)
+        if not self._record or self._expired():
+            await self._enroll()
+            return ENROLLED
+        self._log("identity: the stored certificate is valid")
+        if not self._trust().refresh_due(unix_time.now()):
+            return UNCHANGED
+        return await self._refresh_if_possible()
 
     async def refresh(self):
         """Fetch the CA's certificates anew (RFC 7030 4.1.2); return whether the trust changed.
@@ -150,7 +156,10 @@ class DeviceIdentity:
         in TLS). Raises StorageError where the stored identity is damaged."""
         from devid import report
 
-        return report.status(self._load(), self._trust())
+        try:
+            return report.status(self._load(), self._trust())
+        finally:
+            forget("tls_stream", "pki.name", "pki.pem", *_FOR_TRUST)
 
     async def _refresh_if_possible(self):
         """Refresh the trust anchors; a failure is logged, for the identity is good without."""
@@ -171,13 +180,14 @@ class DeviceIdentity:
                 forget(*_FOR_TRUST)
                 private, request = await self._request(client)
                 forget(*_FOR_REQUEST)
-                certificate = await client.simpleenroll(request)
+                certificate = await client.simpleenroll(request, close=True)
                 self._log("simpleenroll: certificate received and checked")
-            finally:
-                forget(*_FOR_TRUST)
-                # Also where the enrolment fails: what verified the server need not be found again.
-                if client.verified:
-                    self._keep_trust(client)
+            except EstError:
+                # What has verified the server need not be found again.
+                self._keep_trust(client)
+                raise
+        forget(*_FOR_TRUST)
+        self._keep_trust(client)
         from devid.store import Record
 
         record = Record(private, certificate, client.chain)
@@ -227,6 +237,8 @@ class DeviceIdentity:
 
     def _keep_trust(self, client):
         """Keep the client's anchors, which have verified the server, and the time; see keep()."""
+        if not client.verified:
+            return False
         changed = self._trust().keep(client)
         if changed:
             self._log("store: %d trust anchors committed" % len(client.anchors))
@@ -238,19 +250,18 @@ class DeviceIdentity:
 
     async def _request(self, client):
         """Make a key; return it (SEC 1 DER) with the request (DER) that the server asks for."""
-        from pki import keys
-
         settings = self._settings
-        self._log("key: generating P-256")
-        key = await keys.generate()
         attributes = await client.csrattrs() if settings.csrattrs else None
+        forget(*_FOR_TRUST)
         if attributes and attributes.wants_challenge_password:
             # Some servers list it and do not require it, so the request is sent all the same.
             self._log(
                 "csrattrs: the server wants the request linked to TLS, which is not possible"
             )
-        from pki import csr
+        from pki import csr, keys
 
+        self._log("key: generating P-256")
+        key = await keys.generate()
         request = await csr.build(
             key,
             settings.subject,

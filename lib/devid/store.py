@@ -8,6 +8,7 @@ there in the clear; stock MicroPython has no flash encryption.
 
 import hashlib
 import os
+from collections import namedtuple
 
 from est_errors import DerError, StorageError
 from pki import der
@@ -17,13 +18,9 @@ _TRUST = "/trust"
 _TIME = "/time"
 
 
-class Record:
-    """The identity; all DER (bytes), chain a list of them."""
-
-    def __init__(self, key, certificate, chain):
-        self.key = key  # SEC 1
-        self.certificate = certificate
-        self.chain = chain  # intermediates above the certificate
+# The identity; all DER (bytes): the key as SEC 1, the certificate, and a list of the intermediates
+# above it. No class of our own: its instances would hold this module in the heap.
+Record = namedtuple("Record", ("key", "certificate", "chain"))
 
 
 class Trust:

@@ -40,10 +40,10 @@ def certificates(content):
 
 def encode(ders):
     """Return PEM (bytes) of a list of DER certificates (bytes)."""
-    out = bytearray()
+    lines = []
     for raw in ders:
-        out.extend(_BEGIN + b"\n")
+        lines.append(_BEGIN + b"\n")
         for at in range(0, len(raw), _LINE):
-            out.extend(b2a_base64(raw[at : at + _LINE]))
-        out.extend(_END + b"\n")
-    return bytes(out)
+            lines.append(b2a_base64(raw[at : at + _LINE]))
+        lines.append(_END + b"\n")
+    return b"".join(lines)  # one piece of memory, and none that grows
