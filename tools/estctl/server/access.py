@@ -11,13 +11,14 @@ from estctl.server.authority import Authority
 from estctl.server.messages import Refusal
 from estctl.server.records import Records
 from estctl.server.settings import Authentication
+from estctl.server.stage import Credentials
 
 CLIENT = web.RequestKey("client", str)  # who a request is from, for the log
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="EST", charset="UTF-8"'}
 
 
 class Access:
-    """Tells who sends a request, or refuses it."""
+    """Tells who sends a request, or refuses it; where the stage says so, takes all as they are."""
 
     def __init__(
         self,
@@ -32,6 +33,11 @@ class Access:
         self._authentication = authentication
         self._user = user.encode()
         self._password = password.encode()
+
+    def reading(self, request: web.Request) -> None:
+        """Let everyone read /cacerts and /csrattrs (4.1, 4.5), unless a scenario wants more."""
+        if self._authority.stage.credentials == Credentials.TAKEN_FOR_ALL:
+            self.enrolling(request)
 
     def enrolling(self, request: web.Request) -> str:
         """Return how the client proved who it is, a certificate before a password.
@@ -60,16 +66,24 @@ class Access:
         if certificate is None:
             raise Refusal(403, "renewing needs the certificate to renew, in TLS")
         client = _presented(request, certificate)
+        if self._takes_all:
+            return certificate, client
         if not (self._authority.issued(certificate) and self._records.knows(certificate)):
             raise Refusal(403, "the client certificate was not issued here: it cannot be renewed")
         if not certificates.is_current(certificate):
             raise Refusal(403, "the client certificate has expired: enrol anew")
         return certificate, client
 
+    @property
+    def _takes_all(self) -> bool:
+        return self._authority.stage.credentials != Credentials.CHECKED
+
     def _basic(self, request: web.Request) -> str:
         given = request.headers.get("Authorization")
         if given is None:
             raise Refusal(401, "give user name and password, or a client certificate", _CHALLENGE)
+        if self._takes_all:
+            return "user of whatever name"
         user, password = _credentials(given)
         # Both are compared, in constant time each.
         right = hmac.compare_digest(user, self._user)

@@ -11,55 +11,55 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from estctl.server import certificates, folder, request_policy
-from estctl.server.certificates import Pair, PrivateKey
+from estctl.server import certificates, request_policy, stored
+from estctl.server.certificates import Validity, named
 from estctl.server.settings import KeyKind, SettingsError
+from estctl.server.signing import Pair, sign
+from estctl.server.stage import Stage, TlsIdentity
 
-_NAME = "micropython-est development"
+NAME = "micropython-est development"
 _RENEW_BEFORE = datetime.timedelta(days=1)
+_AGE, _AGED_DAYS = 340, 25  # days since an aged root's beginning, and to its end
 
 
 class Authority:
-    """Root, issuing CA and TLS certificate.
+    """Root, issuing CA and TLS certificate, and what of them the server shows now.
 
-    Attributes: root, issuing and server (Pair); anchors_file and issuing_file (PEM of the root
-    alone, and of the issuing CA); chain_file and key_file, which are what TLS is given.
+    Attributes: folder (Path); root, issuing and server (Pair); anchors_file and issuing_file (PEM
+    of the root alone, and of the issuing CA); stage (Stage), which a scenario replaces.
     """
 
-    def __init__(self, path: Path, key_kind: KeyKind | None, names: list[str], days: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key_kind: KeyKind | None,
+        names: list[str],
+        days: int,
+        aged: bool = False,
+    ) -> None:
         """Load or make them in a folder that exists.
 
         key_kind: of root and issuing CA; None takes what is there. names: DNS names and IP
-        addresses of the TLS certificate. days: validity of what is issued.
-        Raises SettingsError where the folder's files do not fit.
+        addresses of the TLS certificate. days: validity of what is issued. aged: a new root is
+        as one that is soon to be replaced. Raises SettingsError where the files do not fit.
         """
-        self._folder = path
+        self.folder = path
         self._days = days
-        self.root = self._load("root") or self._make_root(key_kind or KeyKind.P256)
+        self.root = stored.load(path, "root") or self._make_root(key_kind or KeyKind.P256, aged)
         own_kind = certificates.kind_of(self.root.key)
         if own_kind != (key_kind or own_kind):
             raise SettingsError(
                 f"the CA in {path} has {own_kind.value} keys: "
                 "leave --ca-key out, or give another --dir"
             )
-        self.issuing = self._load("issuing") or self._make_issuing(own_kind)
+        self.issuing = stored.load(path, "issuing") or self._make_issuing(own_kind)
         self._check_chain()
         self.server = self._current_server(names) or self._make_server(names)
         self.anchors_file = path / "root.pem"
         self.issuing_file = path / "issuing.pem"
-        self.chain_file = path / "server-chain.pem"
-        self.key_file = path / "server.key"
-        # RFC 8446 4.4.2: the certificate, then the CA that issued it; the root may be left out.
-        chain = [self.server.certificate, self.issuing.certificate]
-        folder.write(self.chain_file, b"".join(c.public_bytes(Encoding.PEM) for c in chain))
+        self.stage = self._first_stage()
 
     @property
     def fingerprint(self) -> str:
@@ -69,46 +69,60 @@ class Authority:
     def issue(self, request: x509.CertificateSigningRequest) -> x509.Certificate:
         """Return a device certificate for a request. Raises RequestRefused."""
         wanted = request_policy.examine(request)
-        builder = certificates.end_entity(wanted.subject, wanted.key, self.issuing, self._days)
+        issuer = self.stage.issuer
+        validity = certificates.lasting(self._days, issuer)
+        builder = certificates.end_entity(wanted.subject, wanted.key, issuer, validity)
         for extension in wanted.extensions:
             builder = builder.add_extension(extension.value, extension.critical)
-        return certificates.sign(builder, self.issuing)
+        return sign(builder, issuer)
 
     def issued(self, certificate: x509.Certificate) -> bool:
-        """Tell whether the issuing CA signed a certificate."""
-        return _signed_by(certificate, self.issuing)
+        """Tell whether one of the CAs that the server knows signed a certificate."""
+        return any(_signed_by(certificate, ca) for ca in self.stage.client_cas)
+
+    def _first_stage(self) -> Stage:
+        known = (self.root.certificate, self.issuing.certificate)
+        chain_file = self.folder / "server-chain.pem"
+        # RFC 8446 4.4.2: the certificate, then the CA that issued it; the root may be left out.
+        stored.write_certificates(chain_file, self.server.certificate, self.issuing.certificate)
+        identity = TlsIdentity(chain_file, self.folder / "server.key")
+        return Stage(identity, cacerts=known, issuer=self.issuing, client_cas=known)
 
     def _check_chain(self) -> None:
-        if not _signed_by(self.issuing.certificate, self.root):
-            raise SettingsError(f"{self._folder}: issuing.pem is not signed by root.pem")
+        if not _signed_by(self.issuing.certificate, self.root.certificate):
+            raise SettingsError(f"{self.folder}: issuing.pem is not signed by root.pem")
         for pair in (self.root, self.issuing):
             if not certificates.is_current(pair.certificate):
                 raise SettingsError(
-                    f"the CA in {self._folder} is not valid at this computer's time: "
+                    f"the CA in {self.folder} is not valid at this computer's time: "
                     "set the clock, or give another --dir"
                 )
 
-    def _make_root(self, kind: KeyKind) -> Pair:
-        if (self._folder / "issuing.pem").exists():
-            raise SettingsError(f"{self._folder / 'root.pem'} is missing: restore it")
+    def _make_root(self, kind: KeyKind, aged: bool) -> Pair:
+        if (self.folder / "issuing.pem").exists():
+            raise SettingsError(f"{self.folder / 'root.pem'} is missing: restore it")
         key = certificates.new_key(kind)
-        return self._save("root", certificates.self_signed(f"{_NAME} root CA", key), key)
+        validity = Validity(certificates.in_days(-_AGE), certificates.in_days(_AGED_DAYS))
+        root = certificates.self_signed(named(f"{NAME} root CA"), key, validity if aged else None)
+        return stored.save(self.folder, "root", root)
 
     def _make_issuing(self, kind: KeyKind) -> Pair:
         key = certificates.new_key(kind)
-        made = certificates.subordinate(f"{_NAME} issuing CA", key, self.root)
-        return self._save("issuing", made, key)
+        name = named(f"{NAME} issuing CA")
+        made = sign(certificates.subordinate(name, key.public_key(), self.root), self.root)
+        return stored.save(self.folder, "issuing", Pair(made, key))
 
     def _make_server(self, names: list[str]) -> Pair:
         # P-256 whatever the CA has: every client can use it, and it is quick.
         key = ec.generate_private_key(ec.SECP256R1())
-        made = certificates.tls_server(f"{_NAME} server", key, names, self.issuing)
-        return self._save("server", made, key)
+        name = named(f"{NAME} server")
+        builder = certificates.tls_server(name, key.public_key(), names, self.issuing)
+        return stored.save(self.folder, "server", Pair(sign(builder, self.issuing), key))
 
     def _current_server(self, names: list[str]) -> Pair | None:
         """Return the stored TLS certificate where it still serves; it is cheap to make anew."""
         try:
-            found = self._load("server")
+            found = stored.load(self.folder, "server")
         except SettingsError:
             return None
         return found if found and self._serves(found.certificate, names) else None
@@ -120,37 +134,12 @@ class Authority:
             return False
         lasts = certificate.not_valid_after_utc > certificates.now() + _RENEW_BEFORE
         fits = set(san.value) == set(certificates.general_names(names))
-        return lasts and fits and _signed_by(certificate, self.issuing)
-
-    def _load(self, name: str) -> Pair | None:
-        """Return a stored pair, or None. Raises SettingsError where it is not whole."""
-        path, key_path = self._folder / f"{name}.pem", self._folder / f"{name}.key"
-        if not path.exists():
-            return None  # the certificate is written last: without it nothing was finished
-        if not key_path.exists():
-            raise SettingsError(f"{key_path} is missing: restore it, or give another --dir")
-        try:
-            certificate = x509.load_pem_x509_certificate(path.read_bytes())
-            key = load_pem_private_key(key_path.read_bytes(), None)
-            public = certificate.public_key()
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise SettingsError(f"{path} or {key_path} is damaged, or not ours") from None
-        if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
-            raise SettingsError(f"{key_path} is neither an EC nor an RSA key")
-        if key.public_key() != public:
-            raise SettingsError(f"{key_path} is not the key of {path}")
-        return Pair(certificate, key)
-
-    def _save(self, name: str, certificate: x509.Certificate, key: PrivateKey) -> Pair:
-        encoded = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        folder.write(self._folder / f"{name}.key", encoded, private=True)
-        folder.write(self._folder / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
-        return Pair(certificate, key)
+        return lasts and fits and _signed_by(certificate, self.issuing.certificate)
 
 
-def _signed_by(certificate: x509.Certificate, issuer: Pair) -> bool:
+def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(issuer.certificate)
-    except (ValueError, TypeError, InvalidSignature):
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

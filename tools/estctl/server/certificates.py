@@ -5,36 +5,46 @@ RFC 5280 4.2: which extensions a CA, a TLS server and a device carry, and which 
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from estctl.server.settings import KeyKind, SettingsError
+from estctl.server.signing import Pair, PrivateKey, PublicKey, digest
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 ROOT_DAYS, ISSUING_DAYS, SERVER_DAYS = 7300, 3650, 365
 CMC_RA = ObjectIdentifier("1.3.6.1.5.5.7.3.28")  # id-kp-cmcRA (RFC 6402), for RFC 7030 3.6.1
+TLS_USAGES = (ExtendedKeyUsageOID.SERVER_AUTH, CMC_RA)
 _BACKDATED = datetime.timedelta(minutes=5)  # a device's clock may run behind ours
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A certificate with its private key."""
+class Validity:
+    """When a certificate begins and ends, in UTC."""
 
-    certificate: x509.Certificate
-    key: PrivateKey
-
-    def __repr__(self) -> str:
-        return f"<Pair {self.certificate.subject.rfc4514_string()}>"
+    begin: datetime.datetime
+    end: datetime.datetime
 
 
 def now() -> datetime.datetime:
     """Return the time, in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)
+
+
+def in_days(days: float) -> datetime.datetime:
+    """Return the time in so many days, in UTC."""
+    return now() + datetime.timedelta(days=days)
+
+
+def lasting(days: int, issuer: Pair | None = None) -> Validity:
+    """Return a validity from now on that ends no later than the issuer's."""
+    end = in_days(days)
+    if issuer:
+        end = min(end, issuer.certificate.not_valid_after_utc)
+    return Validity(now() - _BACKDATED, end)
 
 
 def is_current(certificate: x509.Certificate) -> bool:
@@ -58,48 +68,62 @@ def kind_of(key: PrivateKey) -> KeyKind:
         raise SettingsError(f"a CA with a {found} key cannot be used here") from None
 
 
-def self_signed(common_name: str, key: PrivateKey) -> x509.Certificate:
-    """Return a root certificate."""
-    return _ca(common_name, key, _name(common_name), key, None, ROOT_DAYS)
+def named(common_name: str) -> x509.Name:
+    """Return a name of a common name alone."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def subordinate(common_name: str, key: PrivateKey, root: Pair) -> x509.Certificate:
-    """Return the certificate of a CA below the root that issues no further CA."""
-    return _ca(common_name, key, root.certificate.subject, root.key, 0, ISSUING_DAYS)
+def self_signed(name: x509.Name, key: PrivateKey, validity: Validity | None = None) -> Pair:
+    """Return a root: its certificate and its key."""
+    public = key.public_key()
+    builder = _begun(name, public, name, public, validity or lasting(ROOT_DAYS))
+    builder = _for_ca(builder, None)
+    return Pair(builder.sign(key, digest(key)), key)
+
+
+def subordinate(
+    name: x509.Name,
+    key: PublicKey,
+    issuer: Pair,
+    path_length: int | None = 0,
+    validity: Validity | None = None,
+) -> x509.CertificateBuilder:
+    """Return the builder of a CA below another; path length 0: it issues no further CA."""
+    lasts = validity or lasting(ISSUING_DAYS, issuer)
+    subject = issuer.certificate.subject
+    return _for_ca(_begun(name, key, subject, issuer.public_key, lasts), path_length)
 
 
 def tls_server(
-    common_name: str, key: ec.EllipticCurvePrivateKey, names: list[str], issuer: Pair
-) -> x509.Certificate:
-    """Return a TLS server certificate that also says id-kp-cmcRA (RFC 7030 3.6.1)."""
-    usages = [ExtendedKeyUsageOID.SERVER_AUTH, CMC_RA]
+    name: x509.Name,
+    key: PublicKey,
+    names: Sequence[str],
+    issuer: Pair,
+    usages: Sequence[ObjectIdentifier] = TLS_USAGES,
+    validity: Validity | None = None,
+) -> x509.CertificateBuilder:
+    """Return the builder of a TLS server that also says id-kp-cmcRA (RFC 7030 3.6.1)."""
     builder = (
-        end_entity(_name(common_name), key.public_key(), issuer, SERVER_DAYS)
-        .add_extension(x509.SubjectAlternativeName(general_names(names)), critical=False)
+        end_entity(name, key, issuer, validity or lasting(SERVER_DAYS, issuer))
         .add_extension(_key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     )
-    return sign(builder, issuer)
+    if names:
+        san = x509.SubjectAlternativeName(general_names(names))
+        builder = builder.add_extension(san, critical=False)
+    return builder
 
 
 def end_entity(
-    subject: x509.Name, key: PublicKey, issuer: Pair, days: int
+    subject: x509.Name, key: PublicKey, issuer: Pair, validity: Validity
 ) -> x509.CertificateBuilder:
-    """Return the builder of a certificate that is no CA's; it ends no later than its issuer."""
-    end = min(now() + datetime.timedelta(days=days), issuer.certificate.not_valid_after_utc)
-    return (
-        _begun(subject, key, issuer.certificate.subject, issuer.key)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    )
+    """Return the builder of a certificate that is no CA's."""
+    return _begun(
+        subject, key, issuer.certificate.subject, issuer.public_key, validity
+    ).add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
 
 
-def sign(builder: x509.CertificateBuilder, issuer: Pair) -> x509.Certificate:
-    """Return the certificate, signed by its issuer."""
-    return builder.sign(issuer.key, _digest(issuer.key))
-
-
-def general_names(names: list[str]) -> list[x509.GeneralName]:
+def general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     """Return DNS names and IP addresses as subjectAltName has them."""
     return [_general_name(name) for name in names]
 
@@ -111,35 +135,29 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _ca(
-    common_name: str,
-    key: PrivateKey,
-    issuer: x509.Name,
-    issuer_key: PrivateKey,
-    path_length: int | None,
-    days: int,
-) -> x509.Certificate:
-    builder = (
-        _begun(_name(common_name), key.public_key(), issuer, issuer_key)
-        .not_valid_after(now() + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-    )
-    return builder.sign(issuer_key, _digest(issuer_key))
+def _for_ca(builder: x509.CertificateBuilder, path_length: int | None) -> x509.CertificateBuilder:
+    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
+    usage = _key_usage(signs_certificates=True)
+    return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
 
 
 def _begun(
-    subject: x509.Name, key: PublicKey, issuer: x509.Name, issuer_key: PrivateKey
+    subject: x509.Name,
+    key: PublicKey,
+    issuer: x509.Name,
+    issuer_key: PublicKey,
+    validity: Validity,
 ) -> x509.CertificateBuilder:
-    """Return a builder with all that every certificate has, but the end of its validity."""
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    """Return a builder with all that every certificate has."""
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now() - _BACKDATED)
+        .not_valid_before(validity.begin)
+        .not_valid_after(validity.end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(authority, critical=False)
     )
@@ -157,14 +175,3 @@ def _key_usage(digital_signature: bool = False, signs_certificates: bool = False
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
-    """Return the hash as strong as the key."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384:
-        return hashes.SHA384()
-    return hashes.SHA256()
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

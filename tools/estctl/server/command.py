@@ -17,6 +17,7 @@ from rich.text import Text
 
 from estctl import output
 from estctl.server import csrattrs as attributes
+from estctl.server import scenarios
 from estctl.server.events import Event
 from estctl.server.running import EstServer
 from estctl.server.settings import (
@@ -27,7 +28,15 @@ from estctl.server.settings import (
     TlsVersions,
 )
 
-_CA, _CLIENTS = "The CA", "Who may connect and enrol"
+_CA, _CLIENTS, _ROLES = "The CA", "Who may connect and enrol", "Roles to play"
+
+
+def _list_scenarios(wanted: bool) -> None:
+    """Print the name and the meaning of each scenario, and end."""
+    if wanted:
+        for text in output.lines({name: s.summary for name, s in scenarios.CATALOGUE.items()}):
+            print(text)
+        raise typer.Exit
 
 
 def server(
@@ -95,6 +104,25 @@ def server(
         int,
         typer.Option("--days", min=1, help="Validity of what is issued.", rich_help_panel=_CA),
     ] = 365,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="NAME",
+            help=f"Play a role to test clients: {', '.join(scenarios.CATALOGUE)}.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = None,
+    list_scenarios: Annotated[
+        bool,
+        typer.Option(
+            "--list-scenarios",
+            callback=_list_scenarios,
+            is_eager=True,
+            help="Say what each scenario is, and end.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once the server listens.")
     ] = False,
@@ -116,6 +144,7 @@ def server(
             days=days,
             tls=tls,
             csrattrs=attributes.of_option(csrattrs),
+            scenario=scenario,
         )
         asyncio.run(_serve(settings, as_json))
     except SettingsError as error:
@@ -126,16 +155,19 @@ def server(
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; SIGUSR1 goes to a scenario's next phase."""
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     async with EstServer(settings, _show) as running:
+        if settings.scenario:
+            loop.add_signal_handler(signal.SIGUSR1, running.next_phase)
         facts = _facts(running)
         if as_json:
             print(json.dumps(facts), flush=True)
         else:
-            _introduce(facts)
+            _introduce(facts, running.phases)
         await stop.wait()
 
 
@@ -147,7 +179,7 @@ def _show(event: Event) -> None:
 
 
 def _facts(running: EstServer) -> dict[str, str | int]:
-    return {
+    facts: dict[str, str | int] = {
         "url": running.url,
         "fingerprint": running.fingerprint,
         "anchors": str(running.authority.anchors_file.resolve()),
@@ -155,9 +187,15 @@ def _facts(running: EstServer) -> dict[str, str | int]:
         "password_file": str(running.password_file.resolve()),
         "pid": os.getpid(),
     }
+    if running.journal:
+        facts["scenario"] = running.journal.scenario
+        facts["requests"] = str(running.journal.path.resolve())
+    if running.implicit:
+        facts["implicit"] = str(running.implicit.resolve())
+    return facts
 
 
-def _introduce(facts: dict[str, str | int]) -> None:
+def _introduce(facts: dict[str, str | int], phases: int) -> None:
     """Print what a person needs; lines are never cut, so that they can be copied."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print("EST development server, not for production", style="bold")
@@ -176,6 +214,9 @@ def _introduce(facts: dict[str, str | int]) -> None:
     console.print("Try, in another terminal:")
     for command in commands:
         console.print("  " + command)
+    if phases > 1:
+        console.print(f"The scenario has {phases} phases; to the next one:")
+        console.print(f"  kill -USR1 {facts['pid']}")
     console.print("Ctrl-C ends it. Requests:")
 
 

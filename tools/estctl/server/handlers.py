@@ -51,14 +51,18 @@ class Handlers:
         return app
 
     async def cacerts(self, request: web.Request) -> web.Response:
-        """Give the root and the issuing CA (4.1)."""
+        """Give the root and the issuing CA (4.1), or what else the stage has."""
         self._label(request)
-        known = [self._authority.root.certificate, self._authority.issuing.certificate]
-        return certs_only(known, "application/pkcs7-mime")
+        self._access.reading(request)
+        stage = self._authority.stage
+        if stage.cacerts_location:
+            return web.Response(status=302, headers={"Location": stage.cacerts_location})
+        return certs_only(list(stage.cacerts), "application/pkcs7-mime")
 
     async def csrattrs(self, request: web.Request) -> web.Response:
         """Say what a request should contain (4.5)."""
         self._label(request)
+        self._access.reading(request)
         if self._csrattrs is None:
             return web.Response(status=204)
         return base64_answer(self._csrattrs, "application/csrattrs")

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from estctl.server.certificates import CMC_RA, PublicKey
+from estctl.server.certificates import CMC_RA
+from estctl.server.signing import PublicKey
 
 _COPIED = (x509.SubjectAlternativeName, x509.KeyUsage, x509.ExtendedKeyUsage)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)

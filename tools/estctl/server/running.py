@@ -4,12 +4,15 @@ import contextlib
 import errno
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
-from estctl.server import events, folder, tls
+from estctl.server import events, folder, scenarios, tls
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.handlers import Handlers
+from estctl.server.journal import Journal
 from estctl.server.records import Records
+from estctl.server.scenarios import Scenario, Scene
 from estctl.server.settings import Authentication, KeyKind, Settings
 
 _PATIENCE = 2.0  # seconds that requests get to end when the server ends
@@ -22,8 +25,9 @@ def _silent(_: events.Event) -> None:
 class EstServer:
     """The server, as an async context manager.
 
-    Attributes: authority (Authority), records (Records), password_file (Path); url (str, without
-    a path) once it listens.
+    Attributes: authority (Authority), records (Records), password_file (Path), journal (Journal,
+    or None without a scenario), implicit (Path of a PEM bundle that a client trusts for TLS alone,
+    or None); url (str, without a path) once it listens.
     """
 
     def __init__(self, settings: Settings, log: events.Log = _silent) -> None:
@@ -33,18 +37,21 @@ class EstServer:
         where the folder cannot be used.
         """
         settings.check()
+        scenario = scenarios.find(settings.scenario)
         self.settings = settings
         self._log = log
         folder.prepare(settings.folder)
-        self.authority = Authority(
-            settings.folder,
-            KeyKind(settings.ca_key) if settings.ca_key else None,
-            settings.certificate_names(),
-            settings.days,
-        )
+        self.authority = _authority(settings, scenario)
         self.password_file = settings.folder / "password"
         self._password = folder.password(self.password_file)
-        self._tls = tls.context(self.authority, settings, log)
+        self.journal = (
+            Journal(settings.folder / "requests.jsonl", scenario.name) if scenario.name else None
+        )
+        self._play = scenario.build(Scene(self.authority, settings))
+        self.implicit = self._play.implicit
+        connected = [self.journal.connected] if self.journal else []
+        self._tls = tls.context(self._play.stages, settings, log, *connected)
+        self._enter(0)
         self.records = Records(settings.folder / "issued.sqlite")
         self.url = ""
 
@@ -53,10 +60,26 @@ class EstServer:
         """SHA-256 of the root certificate's DER, lower-case hex."""
         return self.authority.fingerprint
 
+    @property
+    def phases(self) -> int:
+        """How many phases the scenario has; 1 where nothing changes."""
+        return len(self._play.stages)
+
+    def next_phase(self) -> None:
+        """Go to the scenario's next phase; who is connected stays so. The log says what is new."""
+        if self._phase + 1 < self.phases:
+            self._enter(self._phase + 1)
+            self._tell_phase()
+        else:
+            self._log(events.event(f"phase {self._phase} is the last one: no change", good=True))
+
     async def __aenter__(self) -> "EstServer":
         """Listen. Raises OSError where that cannot be."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.records.close)
+            if self._play.plain:
+                stack.push_async_callback(self._play.plain.stop)
+                await self._play.plain.start(*self._middlewares())
             runner = web.AppRunner(
                 self._application(), access_log=None, shutdown_timeout=_PATIENCE
             )
@@ -65,10 +88,28 @@ class EstServer:
             await self._listen(runner)
             self.url = self.settings.url(runner.addresses[0][1])
             self._resources = stack.pop_all()
+        self._tell_phase()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._resources.aclose()
+
+    def _enter(self, phase: int) -> None:
+        self._phase = phase
+        self.authority.stage = self._play.stages[phase]
+        tls.present(self._tls, self.authority.stage.tls)
+
+    def _tell_phase(self) -> None:
+        text = self.authority.stage.text
+        if self.phases > 1:
+            text = f"phase {self._phase} of 0 to {self.phases - 1}: {text}"
+        if text:
+            self._log(events.event(f"scenario {self.settings.scenario}: {text}", good=True))
+
+    def _middlewares(self) -> list[Middleware]:
+        """Return what sees every answer: the journal of a scenario, then the log."""
+        log = events.access_log(self._log)
+        return [self.journal.middleware(), log] if self.journal else [log]
 
     def _application(self) -> web.Application:
         settings = self.settings
@@ -82,7 +123,7 @@ class EstServer:
         handlers = Handlers(
             self.authority, self.records, access, settings.labels, settings.csrattrs
         )
-        return handlers.application(events.access_log(self._log))
+        return handlers.application(*self._middlewares())
 
     async def _listen(self, runner: web.AppRunner) -> None:
         host, port = self.settings.host, self.settings.port
@@ -97,3 +138,18 @@ class EstServer:
             elif error.errno == errno.EACCES:
                 reason = "this user may not use the port; choose one from 1024 on"
             raise OSError(error.errno, f"{host} port {port}: {reason}") from None
+
+
+def _authority(settings: Settings, scenario: Scenario) -> Authority:
+    """Return the true CA: the folder's, or in a folder below it one that is about to expire."""
+    where = settings.folder
+    if scenario.aged:
+        where = where / scenario.name
+        where.mkdir(exist_ok=True)
+    return Authority(
+        where,
+        KeyKind(settings.ca_key) if settings.ca_key else None,
+        settings.certificate_names(),
+        settings.days,
+        scenario.aged,
+    )

@@ -60,6 +60,7 @@ class Settings:
     days: int = 365  # validity of what is issued
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
+    scenario: str | None = None  # the name of a role to play
 
     def check(self) -> None:
         """Raise SettingsError where these settings make no server."""

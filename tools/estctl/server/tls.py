@@ -1,17 +1,31 @@
 """The server's TLS (RFC 7030 3.3; RFC 8996: nothing older than 1.2)."""
 
+import itertools
 import ssl
+from collections.abc import Callable, Iterable
 
-from estctl.server.authority import Authority
+from aiohttp import web
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from estctl.server.events import Log, event
 from estctl.server.settings import Settings, SettingsError, TlsVersions
+from estctl.server.stage import Stage, TlsIdentity
+
+Connected = Callable[[int, bool], None]  # connection number, and whether with a certificate
 
 
-def context(authority: Authority, settings: Settings, log: Log) -> ssl.SSLContext:
+def _ignore(number: int, certified: bool) -> None:
+    """Take no note of a connection."""
+
+
+def context(
+    stages: Iterable[Stage], settings: Settings, log: Log, connected: Connected = _ignore
+) -> ssl.SSLContext:
     """Return the TLS context: client certificates are asked for, and needed only if so set.
 
-    Who fails the handshake is logged, with OpenSSL's reason. Raises SettingsError where
-    --client-ca is unusable.
+    It presents nothing yet. stages: whose client CAs are trusted. Who fails the handshake is
+    logged, with OpenSSL's reason; who completes it is told to `connected`. Raises SettingsError
+    where --client-ca is unusable.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -19,15 +33,27 @@ def context(authority: Authority, settings: Settings, log: Log) -> ssl.SSLContex
         made.maximum_version = ssl.TLSVersion.TLSv1_2
     elif settings.tls == TlsVersions.V1_3:
         made.minimum_version = ssl.TLSVersion.TLSv1_3
-    made.load_cert_chain(authority.chain_file, authority.key_file)
-    made.load_verify_locations(authority.anchors_file)
-    made.load_verify_locations(authority.issuing_file)
+    cas = dict.fromkeys(ca for stage in stages for ca in stage.client_cas)
+    made.load_verify_locations(cadata=b"".join(ca.public_bytes(Encoding.DER) for ca in cas))
     if settings.client_ca:
         _trust(made, settings)
     required = settings.require_client_certificate
     made.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    made.sslobject_class = _reporting(log)
+    made.sslobject_class = _reporting(log, connected)
     return made
+
+
+def present(context: ssl.SSLContext, identity: TlsIdentity) -> None:
+    """Present a certificate to who connects from now on; open connections go on as they are."""
+    if identity.ciphers:
+        context.set_ciphers(identity.ciphers)
+    context.load_cert_chain(identity.chain_file, identity.key_file)
+
+
+def connection_number(request: web.Request) -> int | None:
+    """Return which TLS connection of this server a request came over, counted from 1."""
+    tls = request.transport.get_extra_info("ssl_object") if request.transport else None
+    return getattr(tls, "number", None)
 
 
 def _trust(made: ssl.SSLContext, settings: Settings) -> None:
@@ -42,10 +68,13 @@ def _trust(made: ssl.SSLContext, settings: Settings) -> None:
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
-def _reporting(log: Log) -> type[ssl.SSLObject]:
-    """Return a class of TLS connections that log a failed handshake: asyncio would not."""
+def _reporting(log: Log, connected: Connected) -> type[ssl.SSLObject]:
+    """Return a class of TLS connections that report how the handshake ended: asyncio would not."""
+    numbers = itertools.count(1)
 
     class ReportingTls(ssl.SSLObject):
+        number: int | None = None
+
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
@@ -54,6 +83,8 @@ def _reporting(log: Log) -> type[ssl.SSLObject]:
             except ssl.SSLError as error:
                 log(event(f"TLS handshake failed: {_explained(error)}", good=False))
                 raise
+            self.number = next(numbers)
+            connected(self.number, bool(self.getpeercert(True)))
 
     return ReportingTls
 
