@@ -169,6 +169,19 @@ def server(servers, tmp_path_factory) -> Server:
     return servers.start(tmp_path_factory.mktemp("server"))
 
 
+@pytest.fixture(scope="module")
+def role(servers, tmp_path_factory) -> Callable[[str], Server]:
+    """Return a server that plays a scenario, by its name; the tests of a file share it."""
+    running: dict[str, Server] = {}
+
+    def play(name: str) -> Server:
+        if name not in running:
+            running[name] = servers.start(tmp_path_factory.mktemp(name), "--scenario", name)
+        return running[name]
+
+    return play
+
+
 class Desk:
     """A folder with keys, requests and certificates by OpenSSL."""
 

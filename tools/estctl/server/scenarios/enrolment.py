@@ -86,7 +86,7 @@ SCENARIOS = (
     ),
     Scenario(
         "name-constraints",
-        f"a CA above devices permits only DNS names in {PERMITTED}; any name is issued",
+        f"a CA above devices permits DNS names in {PERMITTED} alone",
         alone(_name_constraints),
     ),
     Scenario(
