@@ -82,6 +82,7 @@ class TestEveryScenario:
         usual = {"url", "fingerprint", "anchors", "user", "password_file", "pid"}
         assert set(facts) == usual | extra and facts["scenario"] == name
         assert anchor(role(name)).fingerprint(SHA256()).hex() == facts["fingerprint"]
+        assert f" scenario {name}: " in role(name).log
 
 
 class TestChains:
@@ -211,6 +212,10 @@ class TestRequests:
         assert journal(server) == [
             {"scenario": "chain-2", **dict(zip(names, line, strict=True))} for line in lines
         ]
+
+    def test_who_does_not_trust_the_server_asks_nothing(self, start):
+        server = start("--scenario", "expired")
+        assert tls_failure(server, server.facts["anchors"]) and journal(server) == []
 
     def test_no_secret_is_noted(self, role, desk):
         server = role("unverifiable")

@@ -20,6 +20,7 @@ class Journal:
     def __init__(self, path: Path, scenario: str) -> None:
         self.path = path
         self.scenario = scenario
+        path.touch()  # it is there, and empty, also where nobody ever asked
 
     def connected(self, number: int, certified: bool) -> None:
         """Note a TLS connection with a client certificate."""

@@ -37,7 +37,7 @@ class EstServer:
         where the folder cannot be used.
         """
         settings.check()
-        scenario = scenarios.find(settings.scenario)
+        self._scenario = scenario = scenarios.find(settings.scenario)
         self.settings = settings
         self._log = log
         folder.prepare(settings.folder)
@@ -100,11 +100,11 @@ class EstServer:
         tls.present(self._tls, self.authority.stage.tls)
 
     def _tell_phase(self) -> None:
-        text = self.authority.stage.text
+        text = self.authority.stage.text or self._scenario.summary
         if self.phases > 1:
             text = f"phase {self._phase} of 0 to {self.phases - 1}: {text}"
         if text:
-            self._log(events.event(f"scenario {self.settings.scenario}: {text}", good=True))
+            self._log(events.event(f"scenario {self._scenario.name}: {text}", good=True))
 
     def _middlewares(self) -> list[Middleware]:
         """Return what sees every answer: the journal of a scenario, then the log."""
