@@ -13,6 +13,7 @@ for _file in (
     "est_limits.py",
     "est_refusal.py",
     "est_response.py",
+    "est_revocation.py",
     "est_server.py",
     "heap.py",
     "http_stream.py",

@@ -43,10 +43,12 @@ class Device:
         assert lines and lines[-1].startswith("{"), done.stdout + done.stderr
         return json.loads(lines[-1])
 
-    def pki(self, *wishes: dict[str, Any]) -> list[dict[str, Any]]:
+    def pki(
+        self, *wishes: dict[str, Any], heap: dict[str, str] = PKI_HEAP
+    ) -> list[dict[str, Any]]:
         """Perform each wish with pki_probe.py, in one process; return the answers."""
         text = "".join(json.dumps(wish) + "\n" for wish in wishes)
-        done = self._execute("pki_probe.py", text, PKI_HEAP)
+        done = self._execute("pki_probe.py", text, heap)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(answers) == len(wishes), done.stdout[-500:] + done.stderr
         return answers

@@ -48,11 +48,12 @@ class HttpConnection:
         """True while another request may be sent on this connection."""
         return self._response is None or self._response.finished_cleanly
 
-    async def request(self, method, path, headers=(), body=None):
+    async def request(self, method, path, headers=(), body=None, most=None):
         """Send one request; return its Response once the head has arrived.
 
         method, path: str. headers: (name, value) pairs of str. body: bytes or None; it is sent
-        with its Content-Length. Raises NetworkError, ProtocolError, LimitError.
+        with its Content-Length. most: bytes of a response body that is larger than others may be.
+        Raises NetworkError, ProtocolError, LimitError.
         """
         lines = ["%s %s HTTP/1.1" % (method, path), "Host: " + self._host]
         for name, value in headers:
@@ -64,7 +65,7 @@ class HttpConnection:
         lines.append("\r\n")
         # Head and body in one write: one TLS record, and one segment where they fit.
         await self._stream.write("\r\n".join(lines).encode() + (body or b""))
-        self._response = response = Response(self, method, self._limits)
+        self._response = response = Response(self, method, self._limits, most)
         await response._read_head()
         return response
 
@@ -115,13 +116,13 @@ class Response:
     status: int. version: (1, 0) or (1, 1). headers: dict of the kept ones, names in lower case.
     """
 
-    def __init__(self, connection, method, limits):
+    def __init__(self, connection, method, limits, most):
         self._connection = connection
         self._method = method
         self._limits = limits
         self._headers_left = limits.MAX_HEADERS
         # Base64 with a line break after each character would still pass; endless padding not.
-        self._body_left = 4 * limits.MAX_BODY
+        self._body_left = most or 4 * limits.MAX_BODY
         self._chunked = False
         self._left = 0  # bytes of the body, or of the current chunk
         self._chunks = 0

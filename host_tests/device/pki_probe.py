@@ -34,6 +34,7 @@ async def check(
     strict=False,
     host=None,
     crls=None,
+    piece=300,
     limits=None,
 ):
     """Check a path; with a list of CRLs also that none of its certificates is revoked."""
@@ -49,7 +50,7 @@ async def check(
     if crls is not None:
         from pki import revocation
 
-        source = Crls([unhexlify(one) for one in crls])
+        source = Crls([unhexlify(one) for one in crls], piece)
         view = memoryview(bytearray(512))
         checker = revocation.Checker([leaf] + above, pool, source, view, now, limits)
         for i in range(len(above) - 1, -1, -1):
@@ -63,28 +64,58 @@ async def built(chain, now=None, purpose=None, limits=None):
     return len(chain)
 
 
+async def look_up(chain, authorities=(), policy="hard", now=None, limits=None):
+    """Look a chain up in CRLs over HTTP; return the lines of the log."""
+    import est_revocation
+
+    lines = []
+    ders = [[unhexlify(raw) for raw in bag] for bag in (chain, authorities)]
+    await est_revocation.check(*ders, policy, board(limits), now, lines.append)
+    return lines
+
+
+async def turns(wish):
+    """Return how many turns another task gets while a wish is performed."""
+    count = 0
+
+    async def other():
+        nonlocal count
+        while True:
+            await asyncio.sleep(0)
+            count += 1
+
+    task = asyncio.create_task(other())
+    try:
+        await WORK[wish.pop("do")](**wish)
+    finally:
+        task.cancel()
+    return count
+
+
 class Crls:
     """Serves CRLs to revocation.Checker: all of them are candidates for everything."""
 
-    def __init__(self, crls):
+    def __init__(self, crls, piece):
         self._crls = crls
+        self._piece = piece
 
     def candidates(self, points):
         return range(len(self._crls))
 
     async def open(self, key):
-        return Octets(self._crls[key])
+        return Octets(self._crls[key], self._piece)
 
 
 class Octets:
     """A stream over bytes, which come a few at a time."""
 
-    def __init__(self, octets):
+    def __init__(self, octets, piece):
         self._octets = octets
+        self._piece = piece
         self._at = 0
 
     async def readinto(self, view):
-        part = self._octets[self._at : self._at + min(len(view), 300)]
+        part = self._octets[self._at : self._at + min(len(view), self._piece)]
         view[: len(part)] = part
         self._at += len(part)
         return len(part)
@@ -146,6 +177,8 @@ WORK = {
     "path": check,
     "built": built,
     "request": request,
+    "look_up": look_up,
+    "turns": turns,
 }
 
 

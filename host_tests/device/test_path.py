@@ -25,10 +25,14 @@ def certificate(
     sign=True,
     critical=None,
     digest=hashes.SHA256,
+    more=(),
 ):
-    """Return the DER of a certificate; subject and issuer are common names."""
+    """Return the DER of a certificate; subject and issuer are common names.
+
+    more: further extensions, as (value, critical).
+    """
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in (subject, issuer)]
-    usage = [not ca, False, False, False, False, ca and sign, False, False, False]
+    usage = [not ca, False, False, False, False, ca and sign, ca and sign, False, False]
     builder = (
         x509.CertificateBuilder()
         .subject_name(names[0])
@@ -43,6 +47,8 @@ def certificate(
     if critical:
         oid = x509.ObjectIdentifier(critical)
         builder = builder.add_extension(x509.UnrecognizedExtension(oid, b"\x05\x00"), True)
+    for extension, is_critical in more:
+        builder = builder.add_extension(extension, is_critical)
     return builder.sign(KEYS[issuer_key], digest()).public_bytes(Encoding.DER)
 
 

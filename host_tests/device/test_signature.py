@@ -94,7 +94,12 @@ def test_what_is_not_accepted_is_named(device):
     pkcs1 = small.sign(message, padding.PKCS1v15(), hashes.SHA256()).hex()
     cases = [
         (spki(key), "300906072a8648ce3d0401", "00", "SHA-1 with ECDSA (1.2.840.10045.4.1)"),
-        (spki(three), "300d06092a864886f70d0101050500", "00", "SHA-1 with RSA (1.2.840.113549.1.1.5)"),
+        (
+            spki(three),
+            "300d06092a864886f70d0101050500",
+            "00",
+            "SHA-1 with RSA (1.2.840.113549.1.1.5)",
+        ),
         (spki(three), "300d06092a864886f70d01010a3000", "00", "RSA-PSS with SHA-1"),
         (spki(small), RSA % 11, pkcs1, "1024 bits"),
         (spki(other), ECDSA % 2, "00", "P-521 (1.3.132.0.35)"),

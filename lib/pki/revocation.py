@@ -4,9 +4,11 @@ Complete, partitioned (by distribution point, by reason, by kind of certificate)
 delta CRLs. Where they come from is the caller's business: see Checker. Nothing is fetched here.
 """
 
+import asyncio
+
 import est_limits
 import unix_time
-from est_errors import DerError, EstError, TrustError
+from est_errors import DeadlineError, DerError, EstError, TrustError
 from micropython import const
 
 from pki import crl, distribution_point, name, name_match, oid, path, signature, x509
@@ -114,6 +116,14 @@ class Checker:
         return reasons, entry
 
     async def _scan(self, key, certificate, accept):
+        """Return the Crl with this key, within the time for one."""
+        reading = self._read(key, certificate, accept)
+        try:
+            return await asyncio.wait_for(reading, self._limits.CRL_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise DeadlineError("the CRL did not come within %d s" % self._limits.CRL_TIMEOUT)
+
+    async def _read(self, key, certificate, accept):
         stream = await self._source.open(key)
         try:
             return await crl.scan(
@@ -146,15 +156,18 @@ class Checker:
         for one in [issuer] + self._known:
             if one not in candidates and _may_sign(one, found):
                 candidates.append(one)
-        candidates.sort(key=lambda one: not _has_key(one, found))
+        # The key that the CRL points to first; MicroPython's sort would lose the order.
+        pointed = [one for one in candidates if _has_key(one, found)]
+        candidates = pointed + [one for one in candidates if one not in pointed]
         error = TrustError("the certificate of the CRL's signer is not at hand")
         for one in candidates[:_MAX_SIGNERS]:
             try:
                 await self._verify(found, one)
-                await self._check_signer(one, busy)
-                return one
             except EstError as caught:
                 error = caught
+                continue
+            await self._check_signer(one, busy)
+            return one
         raise error
 
     async def _verify(self, found, signer):

@@ -1,0 +1,264 @@
+"""est_revocation in each interpreter: CRLs over plain HTTP from a server that a test scripts."""
+
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from pki import der
+from probing import HEAP
+from scripted_server import ScriptedServer
+from test_path import DAY, KEYS, LEAF, NOW, ROOT, certificate
+
+ECDSA_SHA256 = der.tlv(der.SEQUENCE, bytes.fromhex("06082a8648ce3d040302"))
+CRL_NUMBER = "551d14"
+NOW_SECONDS = int(NOW.timestamp())
+
+
+def utc(when):
+    return der.tlv(0x17, when.strftime("%y%m%d%H%M%SZ").encode())
+
+
+def entry(serial, reason=1, when=NOW - DAY):
+    code = der.tlv(der.OCTET_STRING, der.tlv(0x0A, bytes([reason])))
+    reasons = der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, bytes.fromhex("0603551d15"), code))
+    return der.tlv(der.SEQUENCE, der.integer(serial), utc(when), reasons)
+
+
+def extension(oid, value, critical=False):
+    flag = b"\x01\x01\xff" if critical else b""
+    kind = der.tlv(der.OID, bytes.fromhex(oid))
+    return der.tlv(der.SEQUENCE, kind, flag, der.tlv(der.OCTET_STRING, value))
+
+
+def crl(
+    issuer="ca", key=1, entries=b"", start=NOW - DAY, end=NOW + DAY, signed_by=None, extensions=()
+):
+    """The DER of a CRL; entries: DER of all of them; issuer: a common name."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]).public_bytes()
+    extensions = (extension(CRL_NUMBER, der.integer(7)), *extensions)
+    tbs = der.tlv(
+        der.SEQUENCE,
+        der.integer(1),
+        ECDSA_SHA256,
+        name,
+        utc(start),
+        utc(end) if end else b"",
+        der.tlv(der.SEQUENCE, entries) if entries else b"",
+        der.tlv(0xA0, der.tlv(der.SEQUENCE, *extensions)),
+    )
+    key = KEYS[key if signed_by is None else signed_by]
+    signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    return der.tlv(der.SEQUENCE, tbs, ECDSA_SHA256, der.bit_string(signature))
+
+
+def ok(body, head="HTTP/1.1 200 OK"):
+    return b"%s\r\nContent-Length: %d\r\n\r\n%s" % (head.encode(), len(body), body)
+
+
+@pytest.fixture
+def web():
+    """A plain HTTP server; `answers` is to be filled: path to bytes, or function of Connection."""
+
+    def script(connection):
+        request = connection.read_request()
+        answer = server.answers.get(request.head.split(" ")[1])
+        if callable(answer):
+            answer(connection)
+        else:
+            connection.send(answer or ok(b"", "HTTP/1.1 404 Not Found"))
+
+    with ScriptedServer(script, None) as server:
+        server.answers = {}
+        yield server
+
+
+def points(*uris):
+    names = [x509.UniformResourceIdentifier(uri) for uri in uris]
+    return x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)]), False
+
+
+def chain(server):
+    """Leaf, CA and root; /leaf and /ca of the server are where the CRLs are."""
+    here = f"http://127.0.0.1:{server.port}/"
+    leaf = certificate("leaf", 5, "ca", 1, ca=False, more=[points(here + "leaf")])
+    return [leaf, certificate("ca", 1, "root", 0, more=[points(here + "ca")]), ROOT]
+
+
+def serial(raw):
+    return x509.load_der_x509_certificate(raw).serial_number
+
+
+def look_up(device, ders, policy="hard", heap=None, **limits):
+    wish = {
+        "do": "look_up",
+        "chain": [raw.hex() for raw in ders],
+        "policy": policy,
+        "now": NOW_SECONDS,
+        "limits": limits,
+    }
+    return device.pki(wish, **({"heap": heap} if heap else {}))[0]
+
+
+GOOD_CA = ok(crl("root", 0))
+
+
+def test_nothing_is_revoked(device, web):
+    web.answers = {"/leaf": ok(crl(entries=entry(5))), "/ca": GOOD_CA}
+    assert look_up(device, chain(web)) == {"ok": []}
+    lines = [request.head.split("\r\n")[0] for request in web.requests]
+    assert lines == ["GET /ca HTTP/1.1", "GET /leaf HTTP/1.1"]
+
+
+def test_a_revoked_certificate_is_refused_whatever_the_policy(device, web):
+    leaf, ca, root = chain(web)
+    for revoked, path, issuer, key in ((leaf, "/leaf", "ca", 1), (ca, "/ca", "root", 0)):
+        listed = entry(9) + entry(serial(revoked), 4) + entry(12)
+        web.answers = {"/leaf": ok(crl()), "/ca": GOOD_CA, path: ok(crl(issuer, key, listed))}
+        text = "certificate CN=%s (serial %x) was revoked on 2026-05-31 00:00:00Z: it was super"
+        for policy in ("soft", "hard"):
+            answer = look_up(device, [leaf, ca, root], policy)
+            assert answer["class"] == "TrustError"
+            assert text % (path[1:], serial(revoked)) in answer["error"].replace(
+                "(serial 0", "(serial "
+            )
+
+
+def trickle(connection):
+    """Send header lines for as long as the client listens."""
+    connection.send(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(200):
+        connection.send(b"X-Wait: yes\r\n")
+        time.sleep(0.1)
+
+
+def trickled_body(connection):
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n")
+    for octet in crl(entries=entry(5) * 1000):
+        connection.send(bytes([octet]))
+        time.sleep(0.1)
+
+
+BAD = {
+    "missing": (ok(b"", "HTTP/1.1 404 Not Found"), "HTTP status 404"),
+    "redirect": (
+        ok(b"", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/"),
+        "redirects are not followed",
+    ),
+    "a page": (ok(b"<html>not a CRL</html>"), "DER"),
+    "cut": (ok(crl()[:-9]), "too early"),
+    "shorter than announced": (
+        lambda connection: connection.send(ok(crl())[:-9]),
+        "ended inside the body",
+    ),
+    "more behind it": (ok(crl() + b"\0"), "more bytes follow"),
+    "forged": (ok(crl(signed_by=4)), "signature is wrong"),
+    "expired": (ok(crl(start=NOW - 2 * DAY, end=NOW - DAY)), "the CRL has expired"),
+    "of tomorrow": (ok(crl(start=NOW + DAY, end=NOW + 2 * DAY)), "not valid yet"),
+    "without an end": (ok(crl(end=None)), "until when it is valid"),
+    "of another CA": (ok(crl("other", 1)), "no CRL of its issuer"),
+    "with an unknown critical extension": (
+        ok(crl(extensions=[extension("2a0304", b"\5\0", True)])),
+        "unknown critical extension 1.2.3.4",
+    ),
+    "too large": (ok(crl(entries=entry(5) * 3000)), "more than this board takes"),
+    "too large without saying so": (
+        lambda connection: connection.send(
+            b"HTTP/1.0 200 OK\r\n\r\n" + b"\x30\x83\x00\xff\xff" * 40000
+        ),
+        "",
+    ),
+    "endless head": (trickle, "did not come within 1 s"),
+    "endless body": (trickled_body, "did not come within 1 s"),
+}
+
+
+def test_a_crl_that_does_not_answer_is_refused_or_logged(device, web):
+    ders = chain(web)
+    for what, (answer, text) in BAD.items():
+        web.answers = {"/leaf": answer, "/ca": GOOD_CA}
+        limits = {
+            "MAX_CRL": 65536,
+            "CRL_TIMEOUT": 1 if "endless" in what else 20,
+            "MAX_HEADERS": 200,
+        }
+        hard = look_up(device, ders, "hard", **limits)
+        assert hard["class"] == "TrustError" and text in hard["error"], (what, hard)
+        assert "not known whether CN=leaf is revoked" in hard["error"]
+        assert hard["error"].count(f"tried: http://127.0.0.1:{web.port}/leaf;") == 1
+        soft = look_up(device, ders, "soft", **limits)
+        assert len(soft["ok"]) == 1 and text in soft["ok"][0], (what, soft)
+
+
+def test_what_is_not_plain_http_is_passed_over(device):
+    other = points("ldap://127.0.0.1/cn=ca?certificateRevocationList", "https://127.0.0.1/ca.crl")
+    leaf = certificate("leaf", 5, "root", 0, ca=False, more=[other])
+    answer = look_up(device, [leaf, ROOT])
+    assert "only http:// is fetched, passed over: ldap, https" in answer["error"]
+    assert len(look_up(device, [leaf, ROOT], "soft")["ok"]) == 1
+
+
+def test_a_certificate_without_a_crl_is_only_logged(device):
+    lines = look_up(device, [LEAF, certificate("ca", 1, "root", 0), ROOT])["ok"]
+    assert len(lines) == 2 and all("names no CRL: not looked up" in line for line in lines)
+    assert look_up(device, [ROOT]) == {"ok": []}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_crl_larger_than_the_heap_is_searched(device, web, listed, torture):
+    leaf, ca, root = chain(web)
+    # The entries are 40 bytes each; 26500 of them are 1 MB, in a heap of 160 KB.
+    many = [entry(1 << 120 | i) for i in range(150000 if torture else 26500)]
+    if listed:
+        many.insert(len(many) // 2, entry(serial(leaf)))
+    whole = crl(entries=b"".join(many))
+    assert len(whole) > 1 << 20
+    web.answers = {"/leaf": ok(whole), "/ca": GOOD_CA}
+    answer = look_up(device, [leaf, ca, root], heap=HEAP, MAX_CRL=8388608)
+    if listed:
+        assert "was revoked on" in answer["error"]
+    else:
+        assert answer == {"ok": []}
+
+
+def judged(device, lists, **wish):
+    """Judge LEAF below the CA of test_path by each list of CRLs (DER); return the answers."""
+    common = {
+        "do": "path",
+        "leaf": LEAF.hex(),
+        "pool": [certificate("ca", 1, "root", 0).hex()],
+        "anchors": [ROOT.hex()],
+        "now": NOW_SECONDS,
+        **wish,
+    }
+    return device.pki(*({**common, "crls": [one.hex() for one in some]} for some in lists))
+
+
+def test_no_damaged_crl_is_believed(device):
+    top = crl("root", 0)
+    good = crl(entries=entry(5) + entry(6))
+    assert judged(device, [[top, good]]) == [{"ok": 2}]
+    bad = [good[:cut] for cut in range(0, len(good), 7)]
+    for at in range(0, len(good), 5):
+        bad.append(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+    for answer in judged(device, [[top, one] for one in bad]):
+        assert answer["class"] == "Undetermined", answer
+
+
+def test_the_pieces_in_which_a_crl_arrives_do_not_matter(device):
+    lists = [[crl("root", 0), crl(entries=entry(5) * 30)]]
+    revoked = [[crl("root", 0), crl(entries=entry(5) * 30 + entry(serial(LEAF)) + entry(7))]]
+    for piece in (1, 2, 3, 7, 61, 511, 512):
+        assert judged(device, lists, piece=piece) == [{"ok": 2}]
+        assert "was revoked" in judged(device, revoked, piece=piece)[0]["error"]
+
+
+def test_a_crl_signer_must_be_of_the_same_anchor(device):
+    # Another root certifies a CRL signer of the same name: its list says that all is well.
+    other_root = certificate("other root", 4, "other root", 4)
+    signer = certificate("ca", 3, "other root", 4)
+    lists = [[crl("root", 0), crl(signed_by=3)]]
+    pool = [certificate("ca", 1, "root", 0).hex(), signer.hex(), other_root.hex()]
+    answer = judged(device, lists, pool=pool)[0]
+    assert answer["class"] == "Undetermined" and "no path to a trust anchor" in answer["error"]
