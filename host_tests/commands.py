@@ -63,6 +63,9 @@ class Server:
     password_file: str
     pid: int
     folder: Path
+    scenario: str | None = None
+    requests: str | None = None  # the file in which a scenario notes what it saw
+    implicit: str | None = None  # the file of another CA, which issued the TLS certificate
 
     @property
     def at(self) -> list[str]:

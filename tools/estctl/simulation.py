@@ -41,7 +41,8 @@ def prepare(flash: Path, board: str, compiled: bool) -> None:
     wanted = set()
     for source in sorted(library.LIB.rglob("*.py")):
         wanted.add(_install(source, flash / "lib" / source.relative_to(library.LIB), compiled))
-    wanted.add(_install(config, flash / "lib" / "board_config.py", compiled))
+    # Always anew: it may be another board's, and older than the file that it replaces.
+    wanted.add(_install(config, flash / "lib" / "board_config.py", compiled, always=True))
     for old in (flash / "lib").rglob("*py"):
         if old.is_file() and old not in wanted:
             old.unlink()
@@ -115,10 +116,10 @@ def _command(interpreter: str, heap: str | None) -> list[str]:
     return [str(program)] + (["-X", f"heapsize={heap}"] if heap else [])
 
 
-def _install(source: Path, target: Path, compiled: bool) -> Path:
+def _install(source: Path, target: Path, compiled: bool, always: bool = False) -> Path:
     """Copy a source file, or compile it with mpy-cross, unless the target is newer."""
     target = target.with_suffix(".mpy") if compiled else target
-    if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+    if not always and target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     if not compiled:
