@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from probing import PKI_HEAP
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -52,7 +53,7 @@ def certificate(
     return builder.sign(KEYS[issuer_key], digest()).public_bytes(Encoding.DER)
 
 
-def check(device, *cases):
+def check(device, *cases, heap=PKI_HEAP):
     """Check each (leaf, pool, anchors) now; return the answers."""
     now = int(NOW.timestamp())
     return device.pki(
@@ -65,7 +66,8 @@ def check(device, *cases):
                 "now": now,
             }
             for leaf, pool, anchors in cases
-        )
+        ),
+        heap=heap,
     )
 
 

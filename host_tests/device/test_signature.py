@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from made_keys import rsa_key
 
 WYCHEPROOF = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "wycheproof"
 ECDSA = "300a06082a8648ce3d0403%02x"
@@ -29,8 +30,9 @@ def spki(key):
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
 
 
-def wish(key, algorithm, message, signature):
+def wish(key, algorithm, message, signature, **more):
     return {
+        **more,
         "do": "verify",
         "spki": key,
         "algorithm": algorithm,
@@ -70,7 +72,7 @@ def test_every_algorithm(device):
             signature = key.sign(message, ec.ECDSA(digest)).hex()
             wishes.append(wish(spki(key), ECDSA % (2 + i), message.hex(), signature))
     for bits in (2048, 4096):
-        key = rsa.generate_private_key(65537, bits)
+        key = rsa_key(bits)
         for i, digest in enumerate(HASHES):
             signature = key.sign(message, padding.PKCS1v15(), digest).hex()
             wishes.append(wish(spki(key), RSA % (11 + i), message.hex(), signature))
@@ -87,9 +89,9 @@ def test_every_algorithm(device):
 
 def test_what_is_not_accepted_is_named(device):
     key = ec.generate_private_key(ec.SECP256R1())
-    small = rsa.generate_private_key(65537, 1024)
+    small = rsa_key(1024)
     other = ec.generate_private_key(ec.SECP521R1())
-    three = rsa.generate_private_key(3, 2048)
+    three = rsa_key(2048, 3)
     message = b"m"
     pkcs1 = small.sign(message, padding.PKCS1v15(), hashes.SHA256()).hex()
     cases = [
@@ -122,3 +124,61 @@ def test_broken_encodings_are_one_of_our_errors(device):
             wishes.append(wish(cut[0], cut[1], b"m".hex(), cut[2]))
     for answer in device.pki(*wishes):
         assert answer["class"] in ("DerError", "TrustError"), answer
+
+
+def test_weak_keys_are_refused_with_both_sizes(device):
+    secp224, p192 = (
+        ec.generate_private_key(ec.SECP224R1()),
+        ec.generate_private_key(ec.SECP192R1()),
+    )
+    cases = [
+        (spki(rsa_key(1024)), RSA % 11, "RSA keys of 1024 bits are not accepted", "at least 2048"),
+        (spki(secp224), ECDSA % 2, "EC keys of 224 bits are not accepted", "at least 256"),
+        (spki(p192), ECDSA % 2, "EC keys of 192 bits are not accepted", "at least 256"),
+        (spki(secp224), ECDSA % 1, "SHA-224 with ECDSA", "224 bits, and this device wants"),
+        (spki(rsa_key(2048)), RSA % 5, "SHA-1 with RSA", "160 bits, and this device wants"),
+        (spki(rsa_key(2048)), RSA % 4, "MD5 with RSA", "at least 256"),
+        (spki(ed25519.Ed25519PrivateKey.generate()), RSA % 11, "of the kind 1.3.101.112", ""),
+        (spki(ec.generate_private_key(ec.SECP256K1())), ECDSA % 2, "secp256k1 (1.3.132.0.10)", ""),
+    ]
+    answers = device.pki(*(wish(k, a, "00", "00") for k, a, *_ in cases))
+    for answer, (_, _, *texts) in zip(answers, cases, strict=True):
+        assert answer["class"] == "TrustError"
+        assert all(text in answer["error"] for text in texts), answer
+
+
+def test_a_board_may_ask_for_more(device):
+    message = b"m"
+    key, curve = rsa_key(2048), ec.generate_private_key(ec.SECP256R1())
+    rsa_signature = key.sign(message, padding.PKCS1v15(), HASHES[0]).hex()
+    ec_signature = curve.sign(message, ec.ECDSA(HASHES[0])).hex()
+    rsa_case = (spki(key), RSA % 11, message.hex(), rsa_signature)
+    ec_case = (spki(curve), ECDSA % 2, message.hex(), ec_signature)
+    cases = [
+        (rsa_case, {"MIN_RSA_BITS": 3072}, "RSA keys of 2048 bits are not accepted", "3072"),
+        (ec_case, {"MIN_EC_BITS": 384}, "EC keys of 256 bits are not accepted", "384"),
+        (ec_case, {"MIN_HASH_BITS": 384}, "SHA-256", "384"),
+        (rsa_case, {"MIN_HASH_BITS": 384}, "SHA-256", "384"),
+    ]
+    answers = device.pki(*(wish(*case, limits=limits) for case, limits, *_ in cases))
+    for answer, (_, _, *texts) in zip(answers, cases, strict=True):
+        assert answer["class"] == "TrustError"
+        assert all(text in answer["error"] for text in texts), answer
+    fine = [wish(*rsa_case, limits={"MIN_EC_BITS": 384}), wish(*ec_case)]
+    assert device.pki(*fine) == [{"ok": True}] * 2
+
+
+def test_other_tasks_get_turns_while_it_computes(device):
+    large, wide = bytes(2048), ec.generate_private_key(ec.SECP384R1())
+    rsa_signature = rsa_key(4096).sign(b"m", padding.PKCS1v15(), HASHES[0]).hex()
+    wide_signature = wide.sign(b"m", ec.ECDSA(HASHES[1])).hex()
+    long_signature = rsa_key(2048).sign(large, padding.PKCS1v15(), HASHES[2]).hex()
+    wishes = [
+        wish(spki(rsa_key(4096)), RSA % 11, b"m".hex(), rsa_signature),
+        wish(spki(wide), ECDSA % 3, b"m".hex(), wide_signature),
+        wish(spki(rsa_key(2048)), RSA % 13, large.hex(), long_signature),
+    ]
+    found = [answer["ok"] for answer in device.pki(*({"do": "turns", "wish": w} for w in wishes))]
+    # RSA: 17 multiplications, the last of them ends it; P-384: 384 doublings, by two; SHA-512:
+    # 16 blocks, and RSA again.
+    assert found[0] >= 16 and found[1] >= 190 and found[2] >= 16 + 16, found
