@@ -12,7 +12,6 @@ itself. Our own reader is loaded anyway.
 
 import asyncio
 
-import est_limits
 from est_errors import EstError, LimitError, ProtocolError, TrustError
 from micropython import const
 from pki import oid, revocation, x509
@@ -21,7 +20,7 @@ _MOST_FETCHES = const(8)  # CRLs for one chain
 _PORT = const(80)
 
 
-async def check(chain, authorities, policy, limits=est_limits, now=None, log=None):
+async def check(chain, authorities, policy, limits, now, log=None):
     """Check that no certificate of a verified chain is revoked, the upper ones first.
 
     chain: DER certificates (bytes), leaf first, trust anchor last, of which the last is trusted
@@ -74,7 +73,8 @@ class _Http:
         for point in points:
             for uri in point.uris():
                 if uri[:7].lower() == b"http://":
-                    found.append(uri)
+                    if uri not in found:
+                        found.append(uri)
                 elif uri not in self._passed_over:
                     self._passed_over.append(uri)
         return found

@@ -33,11 +33,18 @@ def extension(oid, value, critical=False):
 
 
 def crl(
-    issuer="ca", key=1, entries=b"", start=NOW - DAY, end=NOW + DAY, signed_by=None, extensions=()
+    issuer="ca",
+    key=1,
+    entries=b"",
+    start=NOW - DAY,
+    end=NOW + DAY,
+    signed_by=None,
+    extensions=(),
+    number=7,
 ):
     """The DER of a CRL; entries: DER of all of them; issuer: a common name."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]).public_bytes()
-    extensions = (extension(CRL_NUMBER, der.integer(7)), *extensions)
+    extensions = (extension(CRL_NUMBER, der.integer(number)), *extensions)
     tbs = der.tlv(
         der.SEQUENCE,
         der.integer(1),
@@ -189,6 +196,55 @@ def test_a_crl_that_does_not_answer_is_refused_or_logged(device, web):
         assert hard["error"].count(f"tried: http://127.0.0.1:{web.port}/leaf;") == 1
         soft = look_up(device, ders, "soft", **limits)
         assert len(soft["ok"]) == 1 and text in soft["ok"][0], (what, soft)
+
+
+def test_soft_still_finds_the_revoked_one_below_an_unknown_one(device, web):
+    leaf, ca, root = chain(web)
+    web.answers = {"/leaf": ok(crl(entries=entry(serial(leaf))))}
+    answer = look_up(device, [leaf, ca, root], "soft")
+    assert "certificate CN=leaf" in answer["error"] and "was revoked" in answer["error"]
+
+
+def test_one_of_two_addresses_is_enough(device, web):
+    here = f"http://127.0.0.1:{web.port}/"
+    both = points("ldap://127.0.0.1/x", here + "gone", here + "leaf?a=b")
+    leaf = certificate("leaf", 5, "root", 0, ca=False, more=[both])
+    web.answers = {"/leaf?a=b": GOOD_CA}
+    assert look_up(device, [leaf, ROOT]) == {"ok": []}
+
+
+def test_a_delta_crl_is_fetched_where_the_complete_one_says(device, web):
+    here = f"http://127.0.0.1:{web.port}/"
+    leaf = certificate("leaf", 5, "root", 0, ca=False, more=[points(here + "leaf")])
+    newest = extension("551d2e", points(here + "delta")[0].public_bytes())
+    delta = [extension("551d1b", der.integer(6), True)]
+    complete = crl("root", 0, entry(5), extensions=[newest])
+    cases = [
+        (crl("root", 0, entry(serial(leaf)), number=8, extensions=delta), "was revoked"),
+        (crl("root", 0, entry(serial(leaf), 8), number=8, extensions=delta), None),
+        # Not what the complete one says: too far ahead, not newer, forged, not there.
+        (crl("root", 0, entry(serial(leaf)), extensions=delta), None),
+        (crl("root", 0, entry(serial(leaf)), number=8, signed_by=4, extensions=delta), None),
+        (b"", None),
+    ]
+    for body, text in cases:
+        web.answers = {"/leaf": ok(complete), "/delta": ok(body)}
+        answer = look_up(device, [leaf, ROOT])
+        assert text in answer["error"] if text else answer == {"ok": []}
+    assert web.requests[-1].head.startswith("GET /delta ")
+
+
+def test_the_fetches_for_one_chain_are_counted(device, web):
+    here = f"http://127.0.0.1:{web.port}/"
+    leaf = certificate(
+        "leaf", 5, "root", 0, ca=False, more=[points(*[f"{here}x{i}" for i in range(8)])]
+    )
+    ca = certificate("ca", 1, "root", 0, more=[points(*[f"{here}y{i}" for i in range(8)])])
+    below = certificate("leaf", 5, "ca", 1, ca=False, more=[points(here + "z")])
+    assert "HTTP status 404" in look_up(device, [leaf, ROOT])["error"]
+    answer = look_up(device, [below, ca, ROOT], "soft")
+    assert "more than 8 CRLs for one chain" in answer["ok"][1]
+    assert not [request for request in web.requests if "/z" in request.head]
 
 
 def test_what_is_not_plain_http_is_passed_over(device):

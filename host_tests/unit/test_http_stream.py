@@ -162,6 +162,17 @@ async def test_limits():
     await araises(LimitError, exchange(chunked + trailers))
 
 
+async def test_one_request_may_take_a_larger_body():
+    for framing in (b"Content-Length: 900\r\n", b""):
+        for most, good in ((900, True), (899, False)):
+            wire = Wire(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + b"x" * 900)
+            response = await connect(wire).request("GET", "/", most=most)
+            if good:
+                assert await body(response) == b"x" * 900
+            else:
+                await araises(LimitError, body(response))
+
+
 async def test_malformed_responses_are_refused():
     for bad in (
         b"<html></html>\r\n\r\n",
