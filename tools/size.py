@@ -31,7 +31,6 @@ NOT_AT_FIRST_BOOT = frozenset(
         "pki/name_constraints.py",
         "pki/name_match.py",
         "pki/p384.py",
-        "pki/pem.py",
         "pki/refused.py",
         "pki/revocation.py",
         "pki/rsa.py",
