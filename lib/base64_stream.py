@@ -18,12 +18,14 @@ class Base64Reader:
     """Decodes the base64 text that `source` gives.
 
     source: anything with `async readinto(view) -> count`, 0 at the end.
-    view: memoryview of a bytearray, the buffer for text; at least 8 bytes.
+    view: memoryview of a bytearray, the buffer for text; at least 8 bytes. count: how many bytes
+    of text are already there.
     """
 
-    def __init__(self, source, view):
+    def __init__(self, source, view, count=0):
         self._source = source
         self._view = view
+        self._count = count
         self._kept = 0  # characters of an unfinished group of four, at the buffer's start
         self._padded = False
         self._nul = False
@@ -35,7 +37,8 @@ class Base64Reader:
         """
         while True:
             view = self._view
-            count = await self._source.readinto(view[self._kept :])
+            count = self._count or await self._source.readinto(view[self._kept :])
+            self._count = 0
             if not count:
                 if self._kept:
                     raise ProtocolError("base64: the text ends inside a group of four")

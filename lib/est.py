@@ -130,7 +130,7 @@ class Client:
             http, self._http = self._http, None
             await http.close()
             # What only a connection needs makes room for what checks its answer.
-            forget("base64_stream", "est_response", "http_stream", "tls_stream")
+            forget("base64_stream", "est_response", "http_stream", "pem_stream", "tls_stream")
 
     async def cacerts(self):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.

@@ -2,33 +2,56 @@
 
 from base64_stream import Base64Reader
 from est_errors import LimitError, ProtocolError
+from micropython import const
 
+_SEQUENCE = const(0x30)  # DER begins so; base64 of it begins with "M"
+_HYPHEN = const(0x2D)  # PEM begins so
 # What a web server or a login page sends where an EST server would send base64.
 _NOT_EST = ("text/html", "application/json", "application/xhtml+xml", "text/xml")
 
 
 async def body(response, limits, view):
-    """Return the octets (bytearray) whose base64 is the body of a 200 response.
+    """Return the octets (bytearray) of a 200 response: its body is their base64.
 
     view: memoryview of the buffer for its text. The content type is taken leniently, and
-    Content-Transfer-Encoding is ignored (RFC 8951 3). Raises ProtocolError, and LimitError above
-    limits.MAX_BODY.
+    Content-Transfer-Encoding is ignored (RFC 8951 3). Bare DER and PEM, which some servers send,
+    are told by their first octet. Raises ProtocolError, and LimitError above limits.MAX_BODY.
     """
     if response.content_type in _NOT_EST:
         raise ProtocolError(
             "the server answered with %s, not with an EST message: is the URL right?"
             % response.content_type
         )
-    reader = Base64Reader(response, view)
     out = bytearray()
-    while True:
-        octets = await reader.read()
-        if not octets:
-            break
-        if len(out) + len(octets) > limits.MAX_BODY:
-            raise LimitError("the response is larger than %d bytes" % limits.MAX_BODY)
-        out.extend(octets)
+    count = await response.readinto(view)
+    if count and view[0] == _SEQUENCE:
+        while count:
+            _add(out, view[:count], limits)
+            count = await response.readinto(view)
+    elif count and view[0] == _HYPHEN:
+        from pem_stream import PemStream
+
+        blocks = PemStream(response, bytes(view[:count]))
+        while not blocks.over:
+            await _decode(Base64Reader(blocks, view), out, limits)
+    else:
+        await _decode(Base64Reader(response, view, count), out, limits)
     # DER says itself where it ends; nothing at all could be a cut-off connection.
     if not out and not response.framed:
         raise ProtocolError("the connection ended before the response's body")
     return out
+
+
+async def _decode(reader, out, limits):
+    """Append all that a Base64Reader gives to out."""
+    while True:
+        octets = await reader.read()
+        if not octets:
+            return
+        _add(out, octets, limits)
+
+
+def _add(out, octets, limits):
+    if len(out) + len(octets) > limits.MAX_BODY:
+        raise LimitError("the response is larger than %d bytes" % limits.MAX_BODY)
+    out.extend(octets)

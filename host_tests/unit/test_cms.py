@@ -24,6 +24,18 @@ def test_what_is_no_signed_data_is_refused():
     raises(DerError, cms.certificates, vector("rfc9148/enroll.csr.der"), 8)
 
 
+def test_certificates_without_a_wrapper():
+    ca, leaf = [
+        cms.certificates(vector("rfc9148/%s.p7.der" % name), 1)[0]
+        for name in ("cacerts", "enroll")
+    ]
+    assert cms.certificates(ca, 8) == [ca]
+    assert cms.certificates(leaf + ca, 8) == [leaf, ca]
+    raises(LimitError, cms.certificates, leaf + ca, 1)
+    raises(DerError, cms.certificates, leaf + ca[:-1], 8)
+    raises(DerError, cms.certificates, leaf + b"\0", 8)
+
+
 def test_every_truncation_is_refused():
     message = vector("rfc9148/enroll.p7.der")
     for size in range(0, len(message), 7):
