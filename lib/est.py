@@ -48,6 +48,7 @@ class Client:
     allowed); or ask=True, for candidate() alone. new_roots: whether /cacerts may bring roots that
     no anchor vouches for; None: where it lists none of the anchors, as at the first contact.
     revocation: None, "soft" or "hard", whether the server's chain is looked up in CRLs.
+    original_spec: name the transfer encoding in requests, as RFC 7030 did before RFC 8951.
     user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key,
     intermediates: DER (bytes) of a client certificate, its SEC 1 or PKCS #8 private key, and a
     list of what stands above the certificate.
@@ -80,6 +81,7 @@ class Client:
         ask=False,
         new_roots=None,
         revocation=None,
+        original_spec=False,
     ):
         self._path = _base_path(label)
         self._host = host
@@ -91,6 +93,7 @@ class Client:
         self._keep_implicit = keep_implicit
         self._new_roots = new_roots
         self._revocation = revocation
+        self._original_spec = original_spec
         self._credential = None if user is None and password is None else (user, password)
         self._authorization = None
         self._identity = (certificate, key, intermediates) if certificate else None
@@ -309,6 +312,8 @@ class Client:
         headers = [("Accept", "*/*")]
         if content_type:
             headers.append(("Content-Type", content_type))
+            if self._original_spec:
+                headers.append(("Content-Transfer-Encoding", "base64"))
         if self._authorization and not self._provisional:
             headers.append(("Authorization", self._authorization))
         if self._http and self._http.reusable:

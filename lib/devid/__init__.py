@@ -226,6 +226,7 @@ class DeviceIdentity:
             settings.label,
             limits=self._limits,
             log=self._log,
+            original_spec=settings.original_spec,
             **arguments,
         )
 

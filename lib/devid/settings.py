@@ -34,6 +34,7 @@ _SCHEMA = {
     "key_usage": (list, "a list of names of RFC 5280 such as digitalSignature"),
     "ext_key_usage": (list, "a list of names of RFC 5280 such as clientAuth"),
     "csrattrs": (bool, "false where the server need not be asked what it wants in a request"),
+    "original_spec": (bool, "true where the server wants Content-Transfer-Encoding (RFC 7030)"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
@@ -51,8 +52,8 @@ class Settings:
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
     password, certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage,
-    csrattrs, storage, wifi (dict or None), ntp (str or None). It has no method, so that this
-    module can leave the heap before its instances do.
+    csrattrs, original_spec, storage, wifi (dict or None), ntp (str or None). It has no method, so
+    that this module can leave the heap before its instances do.
     """
 
 
@@ -90,6 +91,7 @@ def parse(values):
     found.key_usage = values.get("key_usage", ())
     found.ext_key_usage = values.get("ext_key_usage", ())
     found.csrattrs = values.get("csrattrs", True)
+    found.original_spec = values.get("original_spec", False)
     found.storage = values.get("storage", "identity")
     found.wifi = values.get("wifi")
     ntp = values.get("ntp", "pool.ntp.org")

@@ -101,6 +101,7 @@ def enroll(
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
+    original_spec: options.OriginalSpec = False,
     as_json: options.Json = False,
 ) -> None:
     """Enrol: get a certificate for a key (RFC 7030 4.2.1)."""
@@ -114,7 +115,8 @@ def enroll(
             own_key = _enrolment_key(key, new_key, out_key)
         elif new_key or subject or san or (key and not cert):
             raise est.ConfigError("--csr is sent as it is: leave out --key, --subject and --san")
-        async with options.client(url, whom, who, output.progress(as_json)) as client:
+        log = output.progress(as_json)
+        async with options.client(url, whom, who, log, original_spec) as client:
             await client.cacerts()
             if csr is not None:
                 request = files.read_request(csr)
@@ -145,6 +147,7 @@ def reenroll(
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
+    original_spec: options.OriginalSpec = False,
     as_json: options.Json = False,
 ) -> None:
     """Renew a certificate with its key, or with a new one (RFC 7030 4.2.2)."""
@@ -162,7 +165,8 @@ def reenroll(
         names = old.extension(oid.SUBJECT_ALT_NAME)
         # RFC 7030 4.2.2: subject and subjectAltName identical to the current certificate's.
         request = await requests.build(own_key, bytes(old.subject), names or ())
-        async with options.client(url, whom, who, output.progress(as_json)) as client:
+        log = output.progress(as_json)
+        async with options.client(url, whom, who, log, original_spec) as client:
             issued = await _patiently(lambda: client.simplereenroll(request), max_wait, as_json)
         return await _written(client, issued, own_key, out_cert, out_key, out_ca)
 

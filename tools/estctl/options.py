@@ -114,6 +114,13 @@ MaxWait = Annotated[
         "--max-wait", min=0, help="Seconds to wait in all where the server says 'not yet' (202)."
     ),
 ]
+OriginalSpec = Annotated[
+    bool,
+    typer.Option(
+        "--original-spec",
+        help="Name the transfer encoding in the request, as RFC 7030 did before RFC 8951.",
+    ),
+]
 Subject = Annotated[
     str | None, typer.Option("--subject", help="Such as O=Acme,CN=pump-7 (RFC 4514 escapes).")
 ]
@@ -192,7 +199,9 @@ def credential(
     return found
 
 
-def client(url: str, whom: Trust, who: Credential, log: Any) -> est.Client:
+def client(
+    url: str, whom: Trust, who: Credential, log: Any, original_spec: bool = False
+) -> est.Client:
     """Return the library's client for these options."""
     host, port, label = parse_url(url)
     return est.Client(
@@ -210,4 +219,5 @@ def client(url: str, whom: Trust, who: Credential, log: Any) -> est.Client:
         key=who.key,
         intermediates=who.intermediates,
         log=log,
+        original_spec=original_spec,
     )
