@@ -192,6 +192,17 @@ class Client:
             raise ConfigError("the current certificate and its key are needed", "simplereenroll")
         return await self._enroll("simplereenroll", csr, close)
 
+    async def serverkeygen(self, csr, decrypt=None, close=False):
+        """Let the server make a key (RFC 7030 4.4); return (PKCS #8 DER, certificate DER).
+
+        csr: as for simpleenroll; its own key only signs it. decrypt: what opens a key that comes
+        encrypted, see est_serverkeygen; then one in plain is refused. A key that was made
+        elsewhere was known elsewhere: let the device make its own where it can (section 6).
+        """
+        import est_serverkeygen
+
+        return await est_serverkeygen.fetch(self, csr, decrypt, close)
+
     async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
@@ -202,16 +213,17 @@ class Client:
         )
         if close:
             await self.close()
+        from pki.x509 import request_public_key
+
         try:
-            return await self._issued(found, csr)
+            return await self._issued(found, request_public_key(csr))
         except EstError as error:
             raise at(operation, error)
 
-    async def _issued(self, found, csr):
-        """Check the certificates of a response; return the one for the request's key."""
+    async def _issued(self, found, wanted):
+        """Check the certificates of a response; return the one for a SubjectPublicKeyInfo."""
         from pki import path, x509
 
-        wanted = x509.request_public_key(csr)
         leaf = None
         pool = []
         for raw in found:
@@ -262,16 +274,19 @@ class Client:
         except EstError as error:
             raise at(operation, error)
 
-    async def _operation(self, method, operation, content_type=None, body=None, nothing=()):
+    async def _operation(
+        self, method, operation, content_type=None, body=None, nothing=(), read=None
+    ):
         """Perform one operation; return the decoded body, or None for a status in `nothing`.
 
-        Whatever goes wrong closes the connection and names the operation.
+        read: what reads the body of a success, in place of est_response.body. Whatever goes wrong
+        closes the connection and names the operation.
         """
         if self._provisional and operation != "cacerts":
             raise TrustError("an unverified server is asked for /cacerts alone", operation)
         try:
             return await self._exchange(
-                method, self._path + operation, content_type, body, nothing
+                method, self._path + operation, content_type, body, nothing, read
             )
         except EstError as error:
             await self.close()
@@ -280,7 +295,7 @@ class Client:
             await self.close()
             raise
 
-    async def _exchange(self, method, path, content_type, body, nothing):
+    async def _exchange(self, method, path, content_type, body, nothing, read):
         """Send a request until its final answer: authentication and redirects included."""
         answered = False
         redirects = self._limits.MAX_REDIRECTS
@@ -296,9 +311,9 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
                 return None
             elif status in (200, 201):
-                import est_response
-
-                return await self._within(est_response.body(response, self._limits, self._text))
+                if not read:
+                    from est_response import body as read
+                return await self._within(read(response, self._limits, self._text))
             else:
                 import est_refusal
 

@@ -29,14 +29,15 @@ _EXT_KEY_USAGES = {  # RFC 5280 4.2.1.12: id-kp and a last arc
 }
 
 
-async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes=None):
+async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes=None, more=()):
     """Return the DER (bytes) of a request for `subject`, signed by `key`.
 
     key: a key as in pki.keys. subject: text such as "O=Acme,CN=pump 7", or a DER Name (bytes).
     san: texts as in general_name.encode, or the DER of GeneralNames. key_usage, ext_key_usage:
     their names in RFC 5280, or dotted OIDs for the latter. attributes: the server's
     csrattrs.CsrAttributes; extensions that it gives are added where the arguments do not name
-    them. Raises ConfigError for arguments that make no request.
+    them. more: whole Attributes (DER bytes each), such as key_protection's. Raises ConfigError for
+    arguments that make no request.
     """
     if isinstance(subject, str):
         subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
@@ -52,7 +53,8 @@ async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes
         der.integer(0),
         subject,
         await key.public_key(),
-        der.tlv(der.CONSTRUCTED_CONTEXT, _extension_request(extensions)),
+        # A SET OF: in ascending order (X.690 11.6).
+        der.tlv(der.CONSTRUCTED_CONTEXT, *sorted([_extension_request(extensions)] + list(more))),
     )
     signature = await key.sign(hashlib.sha256(information).digest())
     return der.tlv(der.SEQUENCE, information, key.signature_algorithm, der.bit_string(signature))
