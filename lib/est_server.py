@@ -4,6 +4,11 @@ import asyncio
 
 import tls_stream
 from est_errors import EstError, TrustError
+from heap import forget
+from micropython import const
+
+# Loaded by est_revocation, and by nothing else.
+_FOR_CRLS = const(("pki.revocation", "pki.crl", "pki.der_stream", "pki.distribution_point"))
 
 
 async def connect(client):
@@ -104,6 +109,7 @@ async def _check(client, server, chain):
             client._now(),
             client._log,
         )
+        forget("est_revocation", *_FOR_CRLS)
     client.verified = True
 
 

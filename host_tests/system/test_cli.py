@@ -81,7 +81,7 @@ def test_csrattrs(server, servers, tmp_path):
     (tmp_path / "attributes").write_bytes(message)
     other = servers.start(tmp_path / "server", "--csrattrs", str(tmp_path / "attributes"))
     done = estctl("csrattrs", "--json", *other.at)
-    assert done.json["attributes"][0] == "1.2.840.113549.1.9.7"
+    assert done.json["attributes"][0] == "challengePassword (1.2.840.113549.1.9.7)"
 
 
 def test_enroll_with_a_new_key(server, tmp_path):
