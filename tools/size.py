@@ -21,17 +21,23 @@ BUILD = ROOT / "build"
 # Loaded only where the settings ask for it, or by other programs than a first boot.
 NOT_AT_FIRST_BOOT = frozenset(
     {
+        "est_link.py",
         "est_refusal.py",
         "est_revocation.py",
         "pki/crl.py",
+        "pki/csr_template.py",
+        "pki/csr_wishes.py",
         "pki/csrattrs.py",
+        "pki/csrattrs_text.py",
         "pki/der_stream.py",
         "pki/distribution_point.py",
         "pki/general_name.py",
+        "pki/key_kind.py",
         "pki/name_constraints.py",
         "pki/name_match.py",
         "pki/p384.py",
         "pki/refused.py",
+        "pki/renewal.py",
         "pki/revocation.py",
         "pki/rsa.py",
         "pki/rsa_pss.py",

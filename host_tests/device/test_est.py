@@ -194,7 +194,7 @@ class TestOperations:
         )
         with ScriptedServer(answers(response(body)), context) as server:
             went = device.run("csrattrs", port=server.port, anchors=[anchor])
-        assert went["results"][0][0] == "1.2.840.113549.1.9.7"
+        assert went["results"][0][0] == "challengePassword (1.2.840.113549.1.9.7)"
 
 
 class TestAuthentication:

@@ -78,16 +78,18 @@ def test_without_extensions_there_are_no_attributes(device):
     assert list(request.attributes) == []
 
 
-def test_extensions_that_the_server_gives_are_added_where_none_is_named(device):
+def test_extensions_that_the_server_gives_are_used_as_they_are(device):
     attributes = _csrattrs(
         x509.KeyUsage(True, *[False] * 8), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     )
     request = made(device, subject="CN=x", attributes=attributes)
     assert len(list(request.extensions)) == 2
     assert request.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    own = made(device, subject="CN=x", key_usage=["keyAgreement"], attributes=attributes)
-    usage = own.extensions.get_extension_for_class(x509.KeyUsage).value
-    assert usage.key_agreement and not usage.digital_signature
+    wish = {"key_usage": ["keyAgreement"], "san": ["dns:pump7.example"]}
+    both = made(device, subject="CN=x", attributes=attributes, **wish)
+    usage = both.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.digital_signature and not usage.key_agreement, "the CA knows what it certifies"
+    assert both.extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
 
 def _csrattrs(*extensions):

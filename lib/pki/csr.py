@@ -35,19 +35,29 @@ async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes
     key: a key as in pki.keys. subject: text such as "O=Acme,CN=pump 7", or a DER Name (bytes).
     san: texts as in general_name.encode, or the DER of GeneralNames. key_usage, ext_key_usage:
     their names in RFC 5280, or dotted OIDs for the latter. attributes: the server's
-    csrattrs.CsrAttributes; extensions that it gives are added where the arguments do not name
-    them. more: whole Attributes (DER bytes each), such as key_protection's. Raises ConfigError for
-    arguments that make no request.
+    csrattrs.CsrAttributes, which the request obeys (pki.csr_wishes says how). more: whole
+    Attributes (DER bytes each), such as key_protection's. Raises ConfigError for arguments that
+    make no request, KeyFault where the server demands another kind of key.
     """
     if isinstance(subject, str):
         subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
     extensions = _extensions(subject, san, key_usage, ext_key_usage)
     if attributes:
-        known = [kind for kind, _ in extensions]
-        for kind, extension in attributes.extensions():
-            if kind not in known:
-                known.append(kind)
-                extensions.append((kind, extension))
+        from pki import csr_wishes
+
+        public = await key.public_key()
+        subject, extensions, wanted = csr_wishes.obey(attributes, subject, extensions, public)
+        more = list(more) + wanted
+    if len(subject) == 2 and oid.SUBJECT_ALT_NAME not in [kind for kind, _ in extensions]:
+        raise ConfigError("a request needs a subject or a subjectAltName")
+    return await signed(key, subject, extensions, more)
+
+
+async def signed(key, subject, extensions, more=()):
+    """Return the DER (bytes) of a request made of its parts, signed by `key`.
+
+    subject: DER Name. extensions: list of what extension() returns. more: DER Attributes.
+    """
     information = der.tlv(
         der.SEQUENCE,
         der.integer(0),
@@ -66,21 +76,19 @@ def _extensions(subject, san, key_usage, ext_key_usage):
     if san:
         names = san if isinstance(san, (bytes, memoryview)) else _general_names(san)
         # RFC 5280 4.2.1.6: critical where it is the only name.
-        extensions.append(_extension(oid.SUBJECT_ALT_NAME, len(subject) == 2, names))
-    elif len(subject) == 2:
-        raise ConfigError("a request needs a subject or a subjectAltName")
+        extensions.append(extension(oid.SUBJECT_ALT_NAME, len(subject) == 2, names))
     if key_usage:
         bits = 0
         for usage in key_usage:
             if usage not in _KEY_USAGES:
                 raise ConfigError("keyUsage %r: known are %s" % (usage, " ".join(_KEY_USAGES)))
             bits |= 1 << _KEY_USAGES.index(usage)
-        extensions.append(_extension(oid.KEY_USAGE, True, der.named_bits(bits)))
+        extensions.append(extension(oid.KEY_USAGE, True, der.named_bits(bits)))
     if ext_key_usage:
         usages = [
             der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage
         ]
-        extensions.append(_extension(oid.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
+        extensions.append(extension(oid.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
     return extensions
 
 
@@ -90,15 +98,15 @@ def _general_names(texts):
     return general_name.encode(texts)
 
 
-def _extension(kind, critical, value):
+def extension(kind, critical, value):
+    """Return (kind, DER Extension): kind, OID contents; critical, bool; value, its DER (bytes)."""
     flag = b"\x01\x01\xff" if critical else b""
-    extension = der.tlv(der.SEQUENCE, der.oid(kind), flag, der.tlv(der.OCTET_STRING, value))
-    return kind, extension
+    return kind, der.tlv(der.SEQUENCE, der.oid(kind), flag, der.tlv(der.OCTET_STRING, value))
 
 
 def _extension_request(extensions):
     """Return the DER of the extensionRequest attribute, or nothing where there is none."""
     if not extensions:
         return b""
-    wanted = der.tlv(der.SEQUENCE, *[extension for _, extension in extensions])
+    wanted = der.tlv(der.SEQUENCE, *[octets for _, octets in extensions])
     return der.tlv(der.SEQUENCE, der.oid(_EXTENSION_REQUEST), der.tlv(der.SET, wanted))

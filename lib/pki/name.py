@@ -62,8 +62,7 @@ def decode(name):
         while rdn.more():
             attribute = rdn.enter()
             kind = attribute.oid()
-            label = _label(kind)
-            parts.append(label + "=" + _escape(string(attribute)))
+            parts.append(label(kind) + "=" + _escape(string(attribute)))
             attribute.finish()
         rdns.append("+".join(parts))
     return ",".join(rdns)
@@ -108,7 +107,8 @@ def _type(label):
     raise ConfigError("subject: unknown attribute %s; known are %s" % (label, known))
 
 
-def _label(kind):
+def label(kind):
+    """Return the short name (str) of an attribute type (OID contents), or its dotted OID."""
     for short, contents, _, _ in _TYPES:
         if contents == kind:
             return short.decode()

@@ -1,0 +1,220 @@
+"""What follows for a request from the server's CsrAttrs (RFC 7030 4.5.2, RFC 8951 4, RFC 9908).
+
+An extension whose value the server gives goes in as it is, whatever the caller had for it; one
+without a value is supplied: from the caller's arguments, or with what is usual. With a template
+the same holds for the subject and the kind of key, and what it asks for and cannot be supplied is
+an error. Without one the message is advice: only what can never work is an error.
+"""
+
+from est_errors import ConfigError, DerError, KeyFault
+from heap import forget
+
+from pki import csr, der, key_kind, name, oid
+from pki.csrattrs import read_extensions
+
+_DIRECTORY_NAME = 0xA4
+
+
+def obey(attributes, subject, extensions, public):
+    """Return (subject, extensions, attributes) of the request that the server wants.
+
+    attributes: a csrattrs.CsrAttributes. subject: the caller's Name (DER). extensions: the
+    caller's, a list of (OID contents, DER Extension). public: the key's SubjectPublicKeyInfo
+    (DER). What is returned has the same forms; the attributes are a list of DER. Raises
+    ConfigError naming what the caller has to give, KeyFault where another kind of key is needed.
+    """
+    template = attributes.template
+    _check_key(attributes, key_kind.of_key(public))
+    wanted = attributes.extensions()
+    made = _supplied(wanted, extensions, subject, public, template is not None)
+    kinds = [kind for kind, _ in made]
+    made = [pair for pair in extensions if pair[0] not in kinds] + made
+    more = []
+    if template:
+        more = template.attributes
+        if template.subject is not None:
+            subject = _filled(template.subject, subject)
+    forget("pki.csr_wishes", "pki.key_kind")  # they have served
+    return subject, made, more
+
+
+def unmet(attributes, public):
+    """Return a list of texts: what the server lists and the request will not have, for a log.
+
+    Arguments as in obey().
+    """
+    if attributes.template:
+        return []
+    kind = key_kind.of_key(public)
+    wished = key_wishes(attributes)
+    texts = []
+    if wished and not [one for one in wished if key_kind.fits(one, kind)]:
+        texts.append("a key on " + " or ".join([key_kind.text(one) for one in wished]))
+    listed = [contents for contents in attributes.oids if _signs(contents)]
+    used = _ECDSA + b"\x03\x02" if kind[0] == key_kind.EC else _RSA_SIGNATURE + b"\x0b"
+    if listed and used not in listed and _SHA + b"\x01" not in listed:
+        texts.append("a signature by " + " or ".join([oid.dotted(one) for one in listed]))
+    return texts
+
+
+_ECDSA = b"\x2a\x86\x48\xce\x3d\x04"  # .3.2 is ecdsa-with-SHA256
+_RSA_SIGNATURE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # .11 is sha256WithRSAEncryption
+_SHA = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # .1 is SHA-256
+
+
+def _signs(contents):
+    """Return whether an OID names a signature algorithm or a hash of the SHA-2 family."""
+    if contents[:-1] == _RSA_SIGNATURE:
+        return contents[-1] > 1
+    return contents[:-1] == _SHA or contents[:-2] == _ECDSA
+
+
+def key_wishes(attributes):
+    """Return the kinds of key that the server lists (RFC 8951 4), as pki.key_kind has them."""
+    if attributes.template:
+        return [attributes.template.key] if attributes.template.key else []
+    wished = [(one, None) for one in attributes.oids if one in (key_kind.EC, key_kind.RSA)]
+    for kind, values in attributes.attributes:
+        if kind not in (key_kind.EC, key_kind.RSA):
+            continue
+        if not values:
+            wished.append((kind, None))
+        for value in values:
+            reader = der.Reader(value)
+            if kind == key_kind.EC:
+                wished.append((kind, reader.oid() if value[0] == der.OID else None))
+            else:  # RFC 9908 5.4: the bits of the modulus
+                wished.append((kind, reader.integer() if value[0] == der.INTEGER else None))
+    return wished
+
+
+def _check_key(attributes, kind):
+    """Refuse what can never work: another algorithm, and with a template any other key."""
+    wished = key_wishes(attributes)
+    for wanted in wished:
+        if key_kind.fits(wanted, kind) or (not attributes.template and wanted[0] == kind[0]):
+            return
+    if wished:
+        raise KeyFault(
+            "csrattrs: the server demands %s, the key of this device is %s"
+            % (" or ".join([key_kind.text(wanted) for wanted in wished]), key_kind.text(kind))
+        )
+
+
+def _filled(rdns, subject):
+    """Return the Name (DER) of a template, its gaps filled from the caller's Name."""
+    given = [value for rdn in rdns for _, value in rdn if value]
+    own = []
+    reader = der.sequence(subject)
+    while reader.more():
+        rdn = reader.enter(der.SET)
+        while rdn.more():
+            part = rdn.enter()
+            if bytes(part.raw) not in given:
+                own.append((part.oid(), bytes(part.raw)))
+    out = []
+    for rdn in rdns:
+        out.append(der.set_of([value or _own(kind, own) for kind, value in rdn]))
+    return der.tlv(der.SEQUENCE, *out)
+
+
+def _own(kind, own):
+    """Take the caller's next attribute of a type (RFC 9908: the value is the client's)."""
+    for i in range(len(own)):
+        if own[i][0] == kind:
+            return own.pop(i)[1]
+    raise ConfigError(
+        "csrattrs: the server wants %s in the subject: give a subject that has it"
+        % name.label(kind)
+    )
+
+
+def _supplied(wanted, extensions, subject, public, demanded):
+    """Return a list of (OID contents, DER Extension): those wanted, each with a value."""
+    own = {}
+    for kind, extension in extensions:
+        found = []
+        read_extensions(der.Reader(extension), found)
+        own[kind] = found[0][2]
+    made = []
+    for kind, critical, value in wanted:
+        if kind == oid.SUBJECT_ALT_NAME and value is not None:
+            value = _names(value, own.get(kind), subject)
+        elif value is None:
+            value = own.get(kind) or _usual(kind, public)
+        if value is not None:
+            made.append(csr.extension(kind, critical, value))
+        elif demanded:
+            raise ConfigError(_without(kind))
+    return made
+
+
+def _usual(kind, public):
+    """Return the value of an extension that the caller does not give, or None."""
+    if kind == oid.KEY_USAGE:
+        return der.named_bits(1)  # digitalSignature
+    if kind == oid.EXT_KEY_USAGE:
+        return der.tlv(der.SEQUENCE, der.oid(b"\x2b\x06\x01\x05\x05\x07\x03\x02"))  # clientAuth
+    if kind == oid.BASIC_CONSTRAINTS:
+        return der.tlv(der.SEQUENCE)  # no CA
+    if kind == oid.SUBJECT_KEY_IDENTIFIER:  # RFC 7093 2, method 1
+        import hashlib
+
+        reader = der.sequence(public)
+        reader.element()
+        return der.tlv(der.OCTET_STRING, hashlib.sha256(reader.bit_string()).digest()[:20])
+    return None
+
+
+def _without(kind):
+    if kind == oid.SUBJECT_ALT_NAME:
+        return "csrattrs: the server wants a subjectAltName: give san"
+    return (
+        "csrattrs: the server wants the extension %s and gives no value for it; this device "
+        "knows none" % oid.dotted(kind)
+    )
+
+
+SAN_KINDS = {0x81: "email:", 0x82: "dns:", 0x86: "uri:", 0x87: "ip:", 0x88: "rid:"}
+
+
+def _names(value, own, subject):
+    """Return GeneralNames (DER) in which the empty ones of value are the caller's.
+
+    own: the caller's GeneralNames (DER) or None; subject: the caller's Name, for a directoryName.
+    """
+    out = []
+    filled = []
+    reader = der.sequence(value)
+    while reader.more():
+        tag = reader.peek()
+        entry = bytes(reader.element())
+        # A directoryName is explicitly tagged: empty is a Name without RDNs, or nothing at all.
+        if not (entry[1] == 0 or (tag == _DIRECTORY_NAME and entry[2:] == b"\x30\x00")):
+            out.append(entry)
+        elif tag not in filled:
+            filled.append(tag)
+            out.extend(_own_names(tag, own, subject))
+    if not out:
+        raise DerError("csrattrs: a subjectAltName without names")
+    return der.tlv(der.SEQUENCE, *out)
+
+
+def _own_names(tag, own, subject):
+    """Return the caller's names of one kind, DER each (RFC 9908: the client fills them in)."""
+    found = []
+    if own:
+        reader = der.sequence(own)
+        while reader.more():
+            if reader.peek() == tag:
+                found.append(bytes(reader.element()))
+            else:
+                reader.element()
+    if tag == _DIRECTORY_NAME and not found and len(subject) > 2:
+        found.append(der.tlv(tag, subject))
+    if not found:
+        raise ConfigError(
+            "csrattrs: the server wants a subjectAltName %s: give it in san"
+            % SAN_KINDS.get(tag, "directoryName, which is the subject")
+        )
+    return found
