@@ -11,6 +11,7 @@ for _file in (
     "est_cacerts.py",
     "est_errors.py",
     "est_limits.py",
+    "est_link.py",
     "est_refusal.py",
     "est_response.py",
     "est_revocation.py",

@@ -10,7 +10,7 @@ issued certificate is given out only when it matches the request's key and chain
 """
 
 import asyncio
-from binascii import b2a_base64, unhexlify
+from binascii import unhexlify
 
 import est_limits
 import unix_time
@@ -49,7 +49,9 @@ class Client:
     no anchor vouches for; None: where it lists none of the anchors, as at the first contact.
     revocation: None, "soft" or "hard", whether the server's chain is looked up in CRLs.
     original_spec: name the transfer encoding in requests, as RFC 7030 did before RFC 8951.
-    user, password: str, for HTTP Basic, sent when a verified server asks. certificate, key,
+    user, password: str, for HTTP Digest or Basic, sent when a verified server asks; or token: str,
+    for Bearer, the same, and where at_once is true with the first request already. redirects:
+    "HOST[:PORT]" (str each), other origins to which the server may redirect. certificate, key,
     intermediates: DER (bytes) of a client certificate, its SEC 1 or PKCS #8 private key, and a
     list of what stands above the certificate.
     limits: see est_limits. now: function that returns Unix seconds. log: function of one str.
@@ -82,20 +84,24 @@ class Client:
         new_roots=None,
         revocation=None,
         original_spec=False,
+        token=None,
+        at_once=False,
+        redirects=(),
     ):
         self._path = _base_path(label)
         self._host = host
         self._port = port
-        name = "[" + host + "]" if ":" in host else host
-        self._authority = name if port == 443 else name + ":%d" % port
         self._fingerprint = fingerprint_octets(fingerprint) if fingerprint else None
         self._implicit = list(implicit)
         self._keep_implicit = keep_implicit
         self._new_roots = new_roots
         self._revocation = revocation
         self._original_spec = original_spec
-        self._credential = None if user is None and password is None else (user, password)
-        self._authorization = None
+        self._credential = token if user is None and password is None else (user, password)
+        # What later requests carry: a header's value (str), or the state of est_digest (list).
+        self._authorization = "Bearer " + token if token and at_once else None
+        self._redirects = redirects
+        self._home = None  # the server of the settings, while a redirect leads elsewhere
         self._identity = (certificate, key, intermediates) if certificate else None
         self._limits = limits
         self._now = now
@@ -109,11 +115,14 @@ class Client:
         self.ca_certificates = []
         self.chain = []
         self.handshakes = 0
+        self.tls_unique = None
         self.authorised = None
         self.verified = False
         self.asks = ask
         if user and ":" in user:
             raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
+        if token and self._credential != token:
+            raise ConfigError("give user and password, or a token, not both")
         if (certificate is None) != (key is None):
             raise ConfigError("a client certificate needs its key, and a key its certificate")
         if revocation not in (None, "soft", "hard"):
@@ -133,18 +142,18 @@ class Client:
             http, self._http = self._http, None
             await http.close()
             # What only a connection needs makes room for what checks its answer.
-            forget("base64_stream", "est_response", "http_stream", "pem_stream", "tls_stream")
+            forget("base64_stream", "est_auth", "est_digest", "est_redirect", "est_response", "http_stream", "pem_stream", "tls_stream")
 
-    async def cacerts(self):
+    async def cacerts(self, close=False):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
 
-        `anchors` and `authorities` are brought up to date with them (est_anchors says how), and
+        close: end the connection before they are checked, as in simpleenroll(). `anchors` and `authorities` are brought up to date with them (est_anchors says how), and
         a change of the anchors ends the TLS session: the next operation makes a new one. Raises
         TrustError and the other errors of `est`; then the anchors are as they were.
         """
         import est_cacerts
 
-        return await est_cacerts.fetch(self)
+        return await est_cacerts.fetch(self, close)
 
     async def candidate(self):
         """Fetch, from a server that nobody vouches for, the root that a person may approve.
@@ -173,13 +182,29 @@ class Client:
             raise at("csrattrs", error)
         return attributes if attributes.oids or attributes.attributes else None
 
+    async def channel_binding(self):
+        """Return the tls-unique (bytes; RFC 5929) of the connection, which is opened if need be.
+
+        None where the TLS stack gives none: MicroPython's, and every one in TLS 1.3. What links a
+        request with it is est_link.attributes() (RFC 7030 3.5).
+        """
+        await self._trusted()
+        if not (self._http and self._http.reusable):
+            try:
+                await self.connect()
+            except EstError as error:
+                raise at("connect", error)
+        return self.tls_unique
+
     async def simpleenroll(self, csr, close=False):
         """Send a PKCS #10 request (DER bytes); return the issued certificate (DER bytes).
 
-        RFC 7030 4.2.1. close: end the connection before the answer is checked, which leaves a
-        small board more heap for that. Raises RetryLater where the server said "not yet" (202),
-        AuthError, ServerError, TrustError where the certificate does not chain to the CA,
-        ProtocolError where it is for another key.
+        RFC 7030 4.2.1. csr may also be an async function that makes the request (DER bytes) given
+        the connection's channel_binding(): it is called again when another connection has to be
+        opened, since a linked request is good for one alone (3.5). close: end the connection
+        before the answer is checked, which leaves a small board more heap for that. Raises
+        RetryLater where the server said "not yet" (202), AuthError, ServerError, TrustError where
+        the certificate does not chain to the CA, ProtocolError where it is for another key.
         """
         return await self._enroll("simpleenroll", csr, close)
 
@@ -206,17 +231,23 @@ class Client:
     async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
-        from base64_stream import encode_lines
+        if callable(csr):
+            from est_link import Linked
 
-        found = await self._certificates(
-            "POST", operation, "application/pkcs10", encode_lines(csr)
-        )
+            linked = Linked(self, csr)
+            body = linked.body
+        else:
+            from base64_stream import encode_lines
+
+            linked = None
+            body = encode_lines(csr)
+        found = await self._certificates("POST", operation, "application/pkcs10", body)
         if close:
             await self.close()
         from pki.x509 import request_public_key
 
         try:
-            return await self._issued(found, request_public_key(csr))
+            return await self._issued(found, request_public_key(linked.der if linked else csr))
         except EstError as error:
             raise at(operation, error)
 
@@ -248,6 +279,11 @@ class Client:
         now = self._now()
         start = certificate.not_before
         return start if now < start <= now + _SKEW else now
+
+    @property
+    def _authority(self):
+        name = "[" + self._host + "]" if ":" in self._host else self._host
+        return name if self._port == 443 else name + ":%d" % self._port
 
     @property
     def _provisional(self):
@@ -294,33 +330,46 @@ class Client:
         except asyncio.CancelledError:
             await self.close()
             raise
+        finally:
+            if self._home:
+                import est_redirect
+
+                await est_redirect.home(self)
 
     async def _exchange(self, method, path, content_type, body, nothing, read):
         """Send a request until its final answer: authentication and redirects included."""
-        answered = False
+        answered = 0
         redirects = self._limits.MAX_REDIRECTS
         while True:
             response = await self._request(method, path, content_type, body)
             status = response.status
-            if status == 401 and not answered and self._answer(response):
-                answered = True
-            elif status in _REDIRECTS and redirects and self._same_origin(response):
-                redirects -= 1
-                path = self._same_origin(response)
-            elif status in nothing:
-                await self._within(response.discard(self._limits.CHUNK_SIZE))
+            target = None
+            if status in nothing:
+                await self._past(response)
                 return None
-            elif status in (200, 201):
+            if status in (200, 201):
                 if not read:
                     from est_response import body as read
                 return await self._within(read(response, self._limits, self._text))
-            else:
+            if status == 401 and self._credential and not self._provisional:
+                import est_auth
+
+                if est_auth.answer(self, response, answered):
+                    answered += 1
+                    target = path
+            elif status in _REDIRECTS and redirects and not self._provisional:
+                import est_redirect
+
+                redirects -= 1
+                target = await est_redirect.follow(self, path, response)
+            if target is None:
                 import est_refusal
 
                 raise await self._within(
                     est_refusal.error(response, self._limits, self._now(), self._authorization)
                 )
-            await self._within(response.discard(self._limits.CHUNK_SIZE))
+            path = target
+            await self._past(response)
 
     async def _request(self, method, path, content_type, body):
         """Send one request over the kept connection, or a new one; return the Response."""
@@ -329,25 +378,39 @@ class Client:
             headers.append(("Content-Type", content_type))
             if self._original_spec:
                 headers.append(("Content-Transfer-Encoding", "base64"))
-        if self._authorization and not self._provisional:
-            headers.append(("Authorization", self._authorization))
+        authorization = self._authorization
+        if authorization and not self._provisional:
+            if not isinstance(authorization, str):
+                import est_digest
+
+                authorization = est_digest.answer(authorization, method, path)
+            headers.append(("Authorization", authorization))
         if self._http and self._http.reusable:
             try:
-                return await self._within(self._http.request(method, path, headers, body))
+                return await self._send(method, path, headers, body)
             except DeadlineError:
                 raise
             except NetworkError:
                 # Servers close a kept connection without saying so (libest after a 401).
                 self._log("the server closed the connection")
-        await self._connect()
+        await self.connect()
+        return await self._send(method, path, headers, body)
+
+    async def _send(self, method, path, headers, body):
+        if callable(body):
+            body = await body()  # for this very connection
         return await self._within(self._http.request(method, path, headers, body))
 
-    async def _connect(self):
-        """Open a new connection: verified, or provisional while there is no anchor."""
+    async def connect(self):
+        """Open a new connection: verified, or provisional while there is no anchor.
+
+        Every operation does it where there is none. Raises TrustError, NetworkError, KeyFault.
+        """
         await self.close()
         import est_server
 
         stream = await est_server.connect(self)
+        self.tls_unique = stream.tls_unique()
         forget("est_server", "pki.server_name", "pki.ip_address")
         from http_stream import HttpConnection
 
@@ -362,34 +425,13 @@ class Client:
                 "the exchange took longer than %d s" % self._limits.REQUEST_TIMEOUT
             )
 
-    def _answer(self, response):
-        """Answer a 401 challenge where that is possible; return whether it is.
-
-        Only a verified server gets an answer (RFC 7030 3.2.3), and its answer is kept for the
-        requests that follow, so that no other round trip is spent on a 401.
-        """
-        if self._provisional or self._credential is None or self._authorization:
-            return False
-        challenge = response.headers.get("www-authenticate", "").lower()
-        if not (challenge.startswith("basic") or ", basic" in challenge):
-            return False
-        user, password = self._credential
-        pair = ((user or "") + ":" + (password or "")).encode()
-        self._authorization = "Basic " + b2a_base64(pair)[:-1].decode()
-        return True
-
-    def _same_origin(self, response):
-        """Return the path of a redirect within this origin (RFC 7030 3.2.1), else None."""
-        location = response.headers.get("location", "")
-        if self._provisional:
-            return None  # the provisional connection is for /cacerts alone
-        if location.startswith("/") and not location.startswith("//"):
-            return location
-        origin = "https://" + self._authority
-        if location.lower().startswith(origin.lower() + "/"):
-            return location[len(origin) :]
-        return None
-
+    async def _past(self, response):
+        """Read the rest of an answer past; a server that breaks off costs a new connection."""
+        if self._http:
+            try:
+                await self._within(response.discard(self._limits.CHUNK_SIZE))
+            except EstError:
+                await self.close()
 
 def _base_path(label):
     """Return "/.well-known/est/" with the label, which RFC 7030 3.2.2 restricts."""

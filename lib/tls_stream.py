@@ -234,6 +234,14 @@ class Stream:
             raise self._peer.error
         return self._peer.chain
 
+    def tls_unique(self):
+        """Return the tls-unique channel binding (bytes; RFC 5929), or None where there is none.
+
+        MicroPython's `tls` has none, CPython's shim where the connection speaks TLS 1.2.
+        """
+        found = getattr(tls, "tls_unique", None)
+        return found and found(self._writer)
+
     async def _handshake(self):
         # asyncio makes the handshake in the first read or write. A first read, which finds
         # nothing yet, sends our hello; the next ones wait for the server's messages.

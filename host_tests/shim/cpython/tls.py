@@ -87,6 +87,17 @@ class SSLContext(ssl.SSLContext):
             super().load_cert_chain(path)
 
 
+def tls_unique(writer):
+    """Return the tls-unique (bytes) of an asyncio.StreamWriter's connection; None in TLS 1.3.
+
+    There it is not defined (RFC 8446 C.5), and ssl has no exporter for RFC 9266.
+    """
+    connection = writer.get_extra_info("ssl_object")
+    if connection is None or connection.version() != "TLSv1.2":
+        return None
+    return connection.get_channel_binding("tls-unique")
+
+
 @contextlib.contextmanager
 def _private_file(content):
     """Give the path of a file that holds content and that nobody else can read, for a moment."""
