@@ -146,7 +146,7 @@ def affine(p, points):
 async def _two_multiples(curve, u, v, point):
     """Return u * G + v * point, interleaved (Jacobian)."""
     p = curve.p
-    tables = affine(p, _odd_multiples(p, curve.g) + _odd_multiples(p, point))
+    tables = affine(p, odd_multiples(p, curve.g) + odd_multiples(p, point))
     half = len(tables) // 2
     digits_u, digits_v = _wnaf(u), _wnaf(v)
     total = (1, 1, 0)
@@ -162,8 +162,8 @@ async def _two_multiples(curve, u, v, point):
     return total
 
 
-def _odd_multiples(p, point):
-    """Return [1, 3, 5, 7] * point as Jacobian points."""
+def odd_multiples(p, point):
+    """Return [1, 3, 5, 7] * an affine point as Jacobian points."""
     found = [(point[0], point[1], 1)]
     # The double as an affine point, so that the additions are the cheap mixed ones.
     twice = affine(p, [double(p, found[0])])[0]

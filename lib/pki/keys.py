@@ -8,6 +8,8 @@ A key is an object with these, all of which every backend gives:
                             ECDSA-Sig-Value
     await private_bytes()   the ECPrivateKey of RFC 5915 (DER bytes); KeyFault where the key cannot
                             leave its hardware
+    await exchange(point)   the ECDH secret (32 bytes) with an uncompressed P-256 point (65
+                            octets); KeyFault where the backend has no ECDH
 """
 
 from est_errors import DerError, KeyFault
@@ -55,6 +57,12 @@ class SoftwareKey:
             der.tlv(der.CONSTRUCTED_CONTEXT, _CURVE),
             der.tlv(der.CONSTRUCTED_CONTEXT + 1, der.bit_string(self._point)),
         )
+
+    async def exchange(self, point):
+        """Return the ECDH secret (32 bytes) with an uncompressed point; DerError for a bad one."""
+        from pki import ecdh
+
+        return await ecdh.shared_secret(self._scalar, point)
 
 
 async def generate():

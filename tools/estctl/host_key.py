@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from est_errors import KeyFault
+from est_errors import DerError, KeyFault
 
 _ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 _SHA256_WITH_RSA = bytes.fromhex("300d06092a864886f70d01010b0500")
@@ -63,3 +63,13 @@ class HostKey:
         """Return the SEC 1 or PKCS #1 private key (DER)."""
         form = PrivateFormat.TraditionalOpenSSL
         return self._key.private_bytes(Encoding.DER, form, NoEncryption())
+
+    async def exchange(self, point: bytes) -> bytes:
+        """Return the ECDH secret with an uncompressed P-256 point. Raises DerError, KeyFault."""
+        if not isinstance(self._key, ec.EllipticCurvePrivateKey):
+            raise KeyFault("an RSA key has no ECDH: a P-256 key is needed")
+        try:
+            public = ec.EllipticCurvePublicKey.from_encoded_point(self._key.curve, bytes(point))
+        except ValueError:
+            raise DerError("EC: the point is not on the curve") from None
+        return self._key.exchange(ec.ECDH(), public)
