@@ -58,7 +58,8 @@ class Client:
 
     After use: `anchors` are the explicit trust anchors, `authorities` the CA certificates that
     lead to them, `ca_certificates` those of /cacerts that count, `chain` the issued certificate's
-    intermediates, `handshakes` a count. `authorised` says what vouched for the server last:
+    intermediates, `handshakes` a count, `tls_unique` what est_link binds a request to.
+    `authorised` says what vouched for the server last:
     ("explicit" | "implicit" | "pinned", "name" | "id-kp-cmcRA" | "fingerprint"); `verified`,
     whether a TLS session has verified the server with `anchors` as they are now.
     """
@@ -142,7 +143,16 @@ class Client:
             http, self._http = self._http, None
             await http.close()
             # What only a connection needs makes room for what checks its answer.
-            forget("base64_stream", "est_auth", "est_digest", "est_redirect", "est_response", "http_stream", "pem_stream", "tls_stream")
+            forget(
+                "base64_stream",
+                "est_auth",
+                "est_digest",
+                "est_redirect",
+                "est_response",
+                "http_stream",
+                "pem_stream",
+                "tls_stream",
+            )
 
     async def cacerts(self, close=False):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
@@ -182,29 +192,14 @@ class Client:
             raise at("csrattrs", error)
         return attributes if attributes.oids or attributes.attributes else None
 
-    async def channel_binding(self):
-        """Return the tls-unique (bytes; RFC 5929) of the connection, which is opened if need be.
-
-        None where the TLS stack gives none: MicroPython's, and every one in TLS 1.3. What links a
-        request with it is est_link.attributes() (RFC 7030 3.5).
-        """
-        await self._trusted()
-        if not (self._http and self._http.reusable):
-            try:
-                await self.connect()
-            except EstError as error:
-                raise at("connect", error)
-        return self.tls_unique
-
     async def simpleenroll(self, csr, close=False):
         """Send a PKCS #10 request (DER bytes); return the issued certificate (DER bytes).
 
-        RFC 7030 4.2.1. csr may also be an async function that makes the request (DER bytes) given
-        the connection's channel_binding(): it is called again when another connection has to be
-        opened, since a linked request is good for one alone (3.5). close: end the connection
-        before the answer is checked, which leaves a small board more heap for that. Raises
-        RetryLater where the server said "not yet" (202), AuthError, ServerError, TrustError where
-        the certificate does not chain to the CA, ProtocolError where it is for another key.
+        RFC 7030 4.2.1. csr may also be an est_link.Linked, which makes the request anew for each
+        connection. close: end the connection before the answer is checked, which leaves a small
+        board more heap for that. Raises RetryLater where the server said "not yet" (202),
+        AuthError, ServerError, TrustError where the certificate does not chain to the CA,
+        ProtocolError where it is for another key.
         """
         return await self._enroll("simpleenroll", csr, close)
 
@@ -231,23 +226,18 @@ class Client:
     async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
-        if callable(csr):
-            from est_link import Linked
-
-            linked = Linked(self, csr)
-            body = linked.body
-        else:
+        linked = callable(csr)
+        if not linked:
             from base64_stream import encode_lines
-
-            linked = None
-            body = encode_lines(csr)
-        found = await self._certificates("POST", operation, "application/pkcs10", body)
+        found = await self._certificates(
+            "POST", operation, "application/pkcs10", csr if linked else encode_lines(csr)
+        )
         if close:
             await self.close()
         from pki.x509 import request_public_key
 
         try:
-            return await self._issued(found, request_public_key(linked.der if linked else csr))
+            return await self._issued(found, request_public_key(csr.der if linked else csr))
         except EstError as error:
             raise at(operation, error)
 
@@ -344,6 +334,10 @@ class Client:
             response = await self._request(method, path, content_type, body)
             status = response.status
             target = None
+            if "authentication-info" in response.headers and isinstance(self._authorization, list):
+                import est_digest
+
+                est_digest.follow(self._authorization, response.headers["authentication-info"])
             if status in nothing:
                 await self._past(response)
                 return None
@@ -432,6 +426,7 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
             except EstError:
                 await self.close()
+
 
 def _base_path(label):
     """Return "/.well-known/est/" with the label, which RFC 7030 3.2.2 restricts."""

@@ -6,8 +6,7 @@ in TLS 1.2 either; then challengePassword is left out, which means "not linked".
 
 from binascii import b2a_base64
 
-from base64_stream import encode_lines
-from est_errors import ConfigError
+from est_errors import ConfigError, EstError
 from micropython import const
 from pki import der
 
@@ -21,7 +20,7 @@ REQUIRED = "required"
 def attributes(binding, csrattrs=None, policy=None):
     """Return a list of the DER Attributes that link a request: one, or none where that is right.
 
-    binding: what est.Client.channel_binding() gave (bytes or None). csrattrs: what the server
+    binding: what channel_binding() gave (bytes or None). csrattrs: what the server
     wants, a CsrAttributes or None. policy: None, OPTIONAL, where a request may go unlinked
     although the server lists challengePassword, or REQUIRED, where none may. Raises ConfigError.
     """
@@ -42,23 +41,45 @@ def attributes(binding, csrattrs=None, policy=None):
     return []
 
 
+async def channel_binding(client):
+    """Return the tls-unique (bytes; RFC 5929) of an est.Client's connection, or None.
+
+    The connection is opened where there is none. None: the TLS stack gives none, as MicroPython's,
+    or the connection speaks TLS 1.3.
+    """
+    await client._trusted()
+    if not (client._http and client._http.reusable):
+        try:
+            await client.connect()
+        except EstError as error:
+            await client.close()
+            if error.step is None:
+                error.step = "connect"
+            raise
+    return client.tls_unique
+
+
 class Linked:
     """A request that is made anew for each TLS connection (RFC 7030 3.2.1, 4.2.3).
 
+    To be given to est.Client.simpleenroll and simplereenroll in place of a request.
     der: the request that was made last (bytes), or None.
     """
 
     def __init__(self, client, make):
-        """client: the est.Client. make: as in est.Client.simpleenroll."""
+        """client: the est.Client. make: async function that makes the request (DER bytes), given
+        the channel binding (bytes, or None) of the connection that will carry it."""
         self.der = None
         self._client = client
         self._make = make
         self._binding = None
 
-    async def body(self):
-        """Return the request (base64 lines) for the client's connection as it is now."""
+    async def __call__(self):
+        """Return the request (base64 lines, bytes) for the client's connection as it is now."""
         binding = self._client.tls_unique
         if self.der is None or binding != self._binding:
             self.der = await self._make(binding)
             self._binding = binding
+        from base64_stream import encode_lines
+
         return encode_lines(self.der)
