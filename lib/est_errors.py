@@ -87,7 +87,7 @@ class AuthError(ServerError):
 
 
 class RetryLater(ServerError):
-    """The server said "not yet" (202, RFC 7030 4.2.3) or is busy (503).
+    """The server said "not yet" (202, RFC 7030 4.2.3) or is busy (429, 503).
 
     retry_after: int seconds to wait as the server asked, or None where it did not say.
     """

@@ -12,13 +12,13 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 async def error(response, limits, now, authenticated):
     """Return the error (an EstError) for a response that is no success.
 
-    now: Unix seconds, for a Retry-After that is a date. authenticated: true where HTTP
-    credentials were sent.
+    now: Unix seconds, for a Retry-After that is a date. authenticated: what est.Client sends as
+    HTTP credentials, or None.
     """
     status = response.status
     reason = await _reason(response, limits)
     shown = ": " + reason if reason else ""
-    if status == 202 or (status in (429, 503) and "retry-after" in response.headers):
+    if status in (202, 429, 503):
         after = retry_after(response.headers.get("retry-after"), now)
         if after is not None:
             after = min(after, limits.MAX_RETRY_AFTER)
@@ -26,12 +26,15 @@ async def error(response, limits, now, authenticated):
         wait = "" if after is None else "; try again in %d s" % after
         return RetryLater("the server says " + said + wait + shown, status, after, reason)
     if status == 401 and authenticated:
-        return AuthError("the server refused user name and password (401)" + shown, 401, reason)
+        bearer = isinstance(authenticated, str) and authenticated.startswith("Bearer")
+        what = "the token" if bearer else "user name and password"
+        return AuthError("the server refused %s (401)%s" % (what, shown), 401, reason)
     if status == 401:
-        challenge = response.headers.get("www-authenticate", "")
-        scheme = challenge.split(" ")[0].split(",")[0] or "no HTTP scheme"
+        from est_auth import offered
+
+        schemes = offered(response.headers.get("www-authenticate", ""))
         return AuthError(
-            "the server wants other credentials (401, %s)%s" % (scheme, shown), 401, reason
+            "the server wants other credentials (401, %s)%s" % (schemes, shown), 401, reason
         )
     if status == 403:
         return AuthError("the server forbids it (403)" + shown, 403, reason)
@@ -40,7 +43,9 @@ async def error(response, limits, now, authenticated):
     if 300 <= status < 400:
         where = response.headers.get("location", "nowhere")[:80]
         return ServerError(
-            "the server redirects (%d) to %s, which is not followed" % (status, where), status
+            "the server redirects (%d) to %s, which is not followed; other hosts have to stand in "
+            "the setting redirects" % (status, where),
+            status,
         )
     return ServerError("the server refused (%d)%s" % (status, shown), status, reason)
 

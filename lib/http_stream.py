@@ -16,6 +16,7 @@ _MAX_DIGITS = const(7)  # of a Content-Length or a chunk size
 
 # The headers that a caller may ask for; all others are read past.
 _KEPT = (
+    "authentication-info",
     "connection",
     "content-encoding",
     "content-length",
@@ -246,6 +247,8 @@ class Response:
                     kept[name] = value
                 elif name != "content-length":
                     kept[name] += ", " + value
+                    if len(kept[name]) > len(self._connection._view):
+                        raise LimitError("HTTP: too much in the header lines " + name)
                 elif kept[name] != value:
                     raise ProtocolError("HTTP: two different Content-Length headers")
 

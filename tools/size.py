@@ -22,6 +22,8 @@ BUILD = ROOT / "build"
 NOT_AT_FIRST_BOOT = frozenset(
     {
         "est_link.py",
+        "est_digest.py",
+        "est_redirect.py",
         "est_refusal.py",
         "est_revocation.py",
         "pki/crl.py",
