@@ -66,6 +66,8 @@ class Server:
     scenario: str | None = None
     requests: str | None = None  # the file in which a scenario notes what it saw
     implicit: str | None = None  # the file of another CA, which issued the TLS certificate
+    trust: str | None = None  # the file of both CAs, where there are two
+    profile: str | None = None
 
     @property
     def at(self) -> list[str]:

@@ -79,7 +79,11 @@ class TestEveryScenario:
 
     def test_the_json_line_says_how_a_device_is_configured(self, role, name):
         facts = role(name).facts
-        extra = {"scenario", "requests", *(["implicit"] if name == "other-tls-ca" else [])}
+        extra = {
+            "scenario",
+            "requests",
+            *(["implicit", "trust"] if name == "other-tls-ca" else []),
+        }
         usual = {"url", "fingerprint", "anchors", "user", "password_file", "pid"}
         assert set(facts) == usual | extra and facts["scenario"] == name
         assert anchor(role(name)).fingerprint(SHA256()).hex() == facts["fingerprint"]

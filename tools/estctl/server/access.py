@@ -45,6 +45,8 @@ class Access:
         Raises Refusal with 401 where it did not (RFC 7030 3.2.3).
         """
         certificate = _peer(request)
+        if self._authority.stage.password_first and "Authorization" in request.headers:
+            certificate = None
         if certificate is not None:
             client = _presented(request, certificate)
             # A kept or resumed connection may outlive what TLS verified.

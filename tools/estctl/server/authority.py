@@ -72,7 +72,10 @@ class Authority:
         issuer = self.stage.issuer
         validity = certificates.lasting(self._days, issuer)
         builder = certificates.end_entity(wanted.subject, wanted.key, issuer, validity)
-        for extension in wanted.extensions:
+        extensions = wanted.extensions
+        if self.stage.san_from_cn:
+            extensions = request_policy.with_name_of_subject(wanted)
+        for extension in extensions:
             builder = builder.add_extension(extension.value, extension.critical)
         return sign(builder, issuer)
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from estctl import output
 from estctl.server import csrattrs as attributes
-from estctl.server import scenarios
+from estctl.server import profiles, scenarios
 from estctl.server.events import Event
 from estctl.server.running import EstServer
 from estctl.server.settings import (
@@ -34,13 +34,32 @@ _CA, _CLIENTS, _ROLES = "The CA", "Who may connect and enrol", "Roles to play"
 def _list_scenarios(wanted: bool) -> None:
     """Print the name and the meaning of each scenario, and end."""
     if wanted:
-        for text in output.lines({name: s.summary for name, s in scenarios.CATALOGUE.items()}):
-            print(text)
-        raise typer.Exit
+        _list({name: s.summary for name, s in scenarios.CATALOGUE.items()})
+
+
+def _list_profiles(wanted: bool) -> None:
+    """Print the name and the meaning of each profile, and end."""
+    if wanted:
+        _list({name: str(p["about"]) for name, p in profiles.CATALOGUE.items()})
+
+
+def _list(meanings: dict[str, str]) -> None:
+    for text in output.lines(dict(meanings)):
+        print(text)
+    raise typer.Exit
 
 
 def server(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8443,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            help="0: any free one.",
+            show_default="8443, or a profile's",
+        ),
+    ] = None,
     folder: Annotated[
         Path,
         typer.Option("--dir", help="Keeps the CA, what was issued, and the password."),
@@ -123,16 +142,37 @@ def server(
             rich_help_panel=_ROLES,
         ),
     ] = False,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help=f"Behave as another server does: {', '.join(profiles.CATALOGUE)}. Several may be"
+            " given.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = None,
+    list_profiles: Annotated[
+        bool,
+        typer.Option(
+            "--list-profiles",
+            callback=_list_profiles,
+            is_eager=True,
+            help="Say what each profile is, and end.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once the server listens.")
     ] = False,
 ) -> None:
     """Run a development EST server with a CA of its own, until Ctrl-C."""
     try:
+        quirks = profiles.find(profile or ()) or profiles.Quirks()
         settings = Settings(
             folder=folder,
             host=host,
-            port=port,
+            port=quirks.port if port is None else port,
             allow_remote=allow_remote,
             names=tuple(name or ()),
             authentication=auth,
@@ -145,6 +185,7 @@ def server(
             tls=tls,
             csrattrs=attributes.of_option(csrattrs),
             scenario=scenario,
+            profiles=tuple(profile or ()),
         )
         asyncio.run(_serve(settings, as_json))
     except SettingsError as error:
@@ -161,7 +202,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with EstServer(settings, _show) as running:
-        if settings.scenario:
+        if running.settings.scenario:
             loop.add_signal_handler(signal.SIGUSR1, running.next_phase)
         facts = _facts(running)
         if as_json:
@@ -180,7 +221,7 @@ def _show(event: Event) -> None:
 
 def _facts(running: EstServer) -> dict[str, str | int]:
     facts: dict[str, str | int] = {
-        "url": running.url,
+        "url": running.url + (f"/{running.label}" if running.label else ""),
         "fingerprint": running.fingerprint,
         "anchors": str(running.authority.anchors_file.resolve()),
         "user": running.settings.user,
@@ -188,10 +229,12 @@ def _facts(running: EstServer) -> dict[str, str | int]:
         "pid": os.getpid(),
     }
     if running.journal:
-        facts["scenario"] = running.journal.scenario
+        role = "profile" if running.settings.profiles else "scenario"
+        facts[role] = running.journal.scenario
         facts["requests"] = str(running.journal.path.resolve())
     if running.implicit:
         facts["implicit"] = str(running.implicit.resolve())
+        facts["trust"] = str(running.trust.resolve())
     return facts
 
 
@@ -204,7 +247,8 @@ def _introduce(facts: dict[str, str | int], phases: int) -> None:
     url, pin, user, password_file = (
         shlex.quote(str(facts[name])) for name in ("url", "fingerprint", "user", "password_file")
     )
-    at = f"--url {url} --fingerprint {pin}"
+    trust = f"--anchors {shlex.quote(str(facts['trust']))}" if "trust" in facts else None
+    at = f"--url {url} {trust or f'--fingerprint {pin}'}"
     commands = (
         f"estctl cacerts {at}",
         f"estctl enroll {at} --user {user} --password-file {password_file} --subject CN=board-1"

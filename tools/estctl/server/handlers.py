@@ -40,9 +40,15 @@ class Handlers:
         self._labels = labels
         self._csrattrs = csrattrs
 
-    def application(self, *outer: Middleware) -> web.Application:
-        """Return the aiohttp application; `outer` middlewares see every answer."""
-        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[*outer, _refusals])
+    def application(
+        self, *outer: Middleware, inner: tuple[Middleware, ...] = ()
+    ) -> web.Application:
+        """Return the aiohttp application.
+
+        outer: middlewares that see every answer; inner: those that may raise a Refusal.
+        """
+        layers = [*outer, _refusals, *inner]
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=layers)
         for prefix in (_PREFIX, _PREFIX + "/{label:.+}"):
             app.router.add_get(prefix + "/cacerts", self.cacerts, allow_head=False)
             app.router.add_get(prefix + "/csrattrs", self.csrattrs, allow_head=False)

@@ -12,9 +12,9 @@ from estctl.server import tls
 class Journal:
     """DIR/requests.jsonl: a line a request, and one a connection with a client certificate.
 
-    A line has: scenario, connection (a number; null where the request came over plain HTTP),
-    method, path, authorization (whether that header was there), client_certificate (whether the
-    connection has one), status. For a connection, method, path and status are null.
+    A line has: scenario (or the profiles), connection (a number; null where the request came over
+    plain HTTP), method, path, authorization (whether that header was there), client_certificate
+    (whether the connection has one), status. For a connection, method, path and status are null.
     """
 
     def __init__(self, path: Path, scenario: str) -> None:

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from estctl.server.certificates import CMC_RA
 from estctl.server.signing import PublicKey
@@ -60,6 +60,20 @@ def examine(request: x509.CertificateSigningRequest) -> Wanted:
     if not list(subject):
         copied = _with_critical_names(copied)
     return Wanted(subject, key, copied)
+
+
+def with_name_of_subject(wanted: Wanted) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    """Return the extensions with the common name as DNS name, where no names were asked for."""
+    if any(isinstance(each.value, x509.SubjectAlternativeName) for each in wanted.extensions):
+        return wanted.extensions
+    names = [
+        x509.DNSName(str(each.value))
+        for each in wanted.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    ]
+    san = x509.SubjectAlternativeName(names)
+    return (
+        (*wanted.extensions, x509.Extension(san.oid, False, san)) if names else wanted.extensions
+    )
 
 
 def _check_signature(request: x509.CertificateSigningRequest) -> None:

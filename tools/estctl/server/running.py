@@ -1,16 +1,19 @@
 """A running server: its folder, its listening socket and its life."""
 
 import contextlib
+import dataclasses
 import errno
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from estctl.server import events, folder, scenarios, tls
+from estctl.server import events, folder, profiles, scenarios, tls
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.handlers import Handlers
 from estctl.server.journal import Journal
+from estctl.server.profiles.rules import Rules
+from estctl.server.profiles.wire import Wire
 from estctl.server.records import Records
 from estctl.server.scenarios import Scenario, Scene
 from estctl.server.settings import Authentication, KeyKind, Settings
@@ -25,9 +28,11 @@ def _silent(_: events.Event) -> None:
 class EstServer:
     """The server, as an async context manager.
 
-    Attributes: authority (Authority), records (Records), password_file (Path), journal (Journal,
-    or None without a scenario), implicit (Path of a PEM bundle that a client trusts for TLS alone,
-    or None); url (str, without a path) once it listens.
+    Attributes: settings (Settings, a profile's included), authority (Authority), records
+    (Records), password_file (Path), journal (Journal, or None without a scenario or profile),
+    implicit (Path of a PEM bundle that a client trusts for TLS alone, or None), trust (Path of
+    one that also has the root, where there is that), label (str, of a profile that needs one);
+    url (str, without a path) once it listens.
     """
 
     def __init__(self, settings: Settings, log: events.Log = _silent) -> None:
@@ -37,6 +42,9 @@ class EstServer:
         where the folder cannot be used.
         """
         settings.check()
+        self._quirks = quirks = profiles.find(settings.profiles)
+        if quirks:
+            settings = profiles.applied(settings, quirks)
         self._scenario = scenario = scenarios.find(settings.scenario)
         self.settings = settings
         self._log = log
@@ -44,13 +52,23 @@ class EstServer:
         self.authority = _authority(settings, scenario)
         self.password_file = settings.folder / "password"
         self._password = folder.password(self.password_file)
-        self.journal = (
-            Journal(settings.folder / "requests.jsonl", scenario.name) if scenario.name else None
-        )
+        role = ",".join(settings.profiles) or scenario.name
+        self.journal = Journal(settings.folder / "requests.jsonl", role) if role else None
         self._play = scenario.build(Scene(self.authority, settings))
+        if quirks:
+            stages = tuple(profiles.staged(stage, quirks) for stage in self._play.stages)
+            self._play = dataclasses.replace(self._play, stages=stages)
         self.implicit = self._play.implicit
+        self.trust = settings.folder / "trust.pem"
+        if self.implicit:
+            pems = self.authority.anchors_file.read_bytes() + self.implicit.read_bytes()
+            self.trust.write_bytes(pems)
+        self.label = quirks.label if quirks else ""
         connected = [self.journal.connected] if self.journal else []
-        self._tls = tls.context(self._play.stages, settings, log, *connected)
+        verifying = profiles.verifying(self._play.stages, quirks)
+        self._tls = tls.context(verifying, settings, log, *connected)
+        if quirks and quirks.alpn:
+            self._tls.set_alpn_protocols(list(quirks.alpn))
         self._enter(0)
         self.records = Records(settings.folder / "issued.sqlite")
         self.url = ""
@@ -103,6 +121,9 @@ class EstServer:
         text = self.authority.stage.text or self._scenario.summary
         if self.phases > 1:
             text = f"phase {self._phase} of 0 to {self.phases - 1}: {text}"
+        for name in self.settings.profiles:
+            about = profiles.CATALOGUE[name]["about"]
+            self._log(events.event(f"profile {name}: {about}", good=True))
         if text:
             self._log(events.event(f"scenario {self._scenario.name}: {text}", good=True))
 
@@ -123,7 +144,13 @@ class EstServer:
         handlers = Handlers(
             self.authority, self.records, access, settings.labels, settings.csrattrs
         )
-        return handlers.application(*self._middlewares())
+        if not self._quirks:
+            return handlers.application(*self._middlewares())
+        return handlers.application(
+            Wire(self._quirks, self.authority).middleware,
+            *self._middlewares(),
+            inner=(Rules(self._quirks, settings.labels).middleware,),
+        )
 
     async def _listen(self, runner: web.AppRunner) -> None:
         host, port = self.settings.host, self.settings.port

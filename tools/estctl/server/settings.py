@@ -61,6 +61,7 @@ class Settings:
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
     scenario: str | None = None  # the name of a role to play
+    profiles: tuple[str, ...] = ()  # whose quirks to have
 
     def check(self) -> None:
         """Raise SettingsError where these settings make no server."""

@@ -39,4 +39,6 @@ class Stage:
     client_cas: tuple[x509.Certificate, ...]  # of devices that authenticate with certificates
     credentials: Credentials = Credentials.CHECKED
     cacerts_location: str | None = None  # where /cacerts redirects to
+    san_from_cn: bool = False  # a subjectAltName for who asks for none
+    password_first: bool = False  # a password counts more than a certificate
     text: str = ""  # what the server does now, for the log
