@@ -7,7 +7,6 @@ an error. Without one the message is advice: only what can never work is an erro
 """
 
 from est_errors import ConfigError, DerError, KeyFault
-from heap import forget
 
 from pki import csr, der, key_kind, name, oid
 from pki.csrattrs import read_extensions
@@ -34,7 +33,6 @@ def obey(attributes, subject, extensions, public):
         more = template.attributes
         if template.subject is not None:
             subject = _filled(template.subject, subject)
-    forget("pki.csr_wishes", "pki.key_kind")  # they have served
     return subject, made, more
 
 
@@ -84,7 +82,8 @@ def key_wishes(attributes):
             if kind == key_kind.EC:
                 wished.append((kind, reader.oid() if value[0] == der.OID else None))
             else:  # RFC 9908 5.4: the bits of the modulus
-                wished.append((kind, reader.integer() if value[0] == der.INTEGER else None))
+                short = value[0] == der.INTEGER and len(value) < 6
+                wished.append((kind, reader.integer() if short else None))
     return wished
 
 
@@ -96,9 +95,14 @@ def _check_key(attributes, kind):
             return
     if wished:
         raise KeyFault(
-            "csrattrs: the server demands %s, the key of this device is %s"
-            % (" or ".join([key_kind.text(wanted) for wanted in wished]), key_kind.text(kind))
+            "csrattrs: the server demands %s; this device's is a %s key"
+            % (" or ".join([_article(wanted) for wanted in wished]), key_kind.text(kind))
         )
+
+
+def _article(kind):
+    text = key_kind.text(kind)
+    return ("an %s key" if text[0] in "ER" else "a %s key") % text
 
 
 def _filled(rdns, subject):

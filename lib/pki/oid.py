@@ -38,6 +38,8 @@ def encode(dotted):
 
 def dotted(contents):
     """Return the dotted text of DER OID contents (bytes)."""
+    if len(contents) > 64:
+        raise DerError("DER: an OBJECT IDENTIFIER of %d octets" % len(contents))
     arcs = []
     value = 0
     for octet in contents:

@@ -1,0 +1,172 @@
+"""Hostile CsrAttrs: each ends in one error of ours, in the parser or when a request is to obey."""
+
+from checks import Skip, araises, raises, shared, vector
+from est_errors import ConfigError, DerError, EstError, KeyFault
+from pki import csr, der, key_kind, keys, oid
+from pki.csrattrs import CsrAttributes
+
+TEMPLATE = oid.encode("1.2.840.113549.1.9.16.2.61")
+EXTENSIONS = oid.encode("1.2.840.113549.1.9.16.2.62")
+EXTENSION_REQUEST = oid.encode("1.2.840.113549.1.9.14")
+EXAMPLE = "rfc9908/template-CONSTRUCTED.csrattrs.der"
+
+
+class Key:
+    """Signs in no time."""
+
+    signature_algorithm = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+
+    async def public_key(self):
+        return keys.spki(b"\x04" + b"\x01" * 64)
+
+    async def sign(self, digest):
+        return b"\x30\x00"
+
+
+def attribute(kind, *values):
+    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(der.SET, *values))
+
+
+def message(*parts):
+    return der.tlv(
+        der.SEQUENCE, attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(0), *parts))
+    )
+
+
+async def obeyed(attributes):
+    return await csr.build(Key(), "O=x,CN=x", ["dns:x", "ip:192.0.2.7"], (), (), attributes)
+
+
+async def survives(octets):
+    """Parse, show and obey; an error of ours is what may come."""
+    try:
+        attributes = CsrAttributes(octets)
+        attributes.as_text()
+        await obeyed(attributes)
+    except EstError as error:
+        return error
+    return None
+
+
+def test_a_template_is_read():
+    found = CsrAttributes(shared(EXAMPLE)).template
+    assert [[kind for kind, _ in rdn] for rdn in found.subject] == [
+        [b"\x55\x04\x03"],
+        [b"\x55\x04\x0b"],
+        [b"\x55\x04\x0b"],
+    ]
+    assert found.subject[0][0][1] is None and found.subject[1][0][1].endswith(b"myDept")
+    assert key_kind.text(found.key) == "P-256"
+    assert [(critical, value is None) for _, critical, value in found.extensions] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_template_in_words():
+    lines = CsrAttributes(shared(EXAMPLE)).as_text()
+    assert lines == [
+        "subject: CN=(yours),OU=myDept,OU=myGroup",
+        "key: P-256",
+        "subjectAltName (2.5.29.17): dns:www.myServer.com, ip:(yours)",
+        "keyUsage (2.5.29.15): critical, 4 octets given",
+        "extKeyUsage (2.5.29.37): (yours)",
+    ]
+
+
+def test_beside_a_template_nothing_counts():
+    challenge = der.oid(oid.encode("1.2.840.113549.1.9.7"))
+    rsa = attribute(key_kind.RSA, der.integer(4096))
+    inner = attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(0)))
+    found = CsrAttributes(der.tlv(der.SEQUENCE, challenge, rsa, inner))
+    assert found.template and not found.wants_challenge_password and found.extensions() == []
+
+
+def test_a_template_may_want_the_link():
+    wish = attribute(oid.encode("1.2.840.113549.1.9.7"))
+    assert CsrAttributes(message(der.tlv(0xA1, wish))).wants_challenge_password
+
+
+def test_templates_that_are_none_are_refused():
+    plain = der.tlv(der.SEQUENCE, der.integer(0))
+    usage = der.tlv(der.SEQUENCE, der.oid(oid.KEY_USAGE))
+    twice = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, usage, usage))
+    for broken in (
+        der.tlv(der.SEQUENCE, attribute(TEMPLATE)),
+        der.tlv(der.SEQUENCE, attribute(TEMPLATE, plain, plain)),
+        der.tlv(der.SEQUENCE, attribute(TEMPLATE, plain), attribute(TEMPLATE, plain)),
+        der.tlv(der.SEQUENCE, attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(1)))),
+        der.tlv(der.SEQUENCE, attribute(TEMPLATE, der.integer(0))),
+        message(der.tlv(der.SEQUENCE, der.tlv(der.SET))),  # an RDN of nothing
+        message(der.tlv(der.SEQUENCE, der.integer(1))),
+        message(der.tlv(0xA0)),
+        message(der.tlv(0xA0, der.integer(1))),
+        message(der.tlv(0xA1, der.integer(1))),
+        message(der.tlv(0xA1, twice)),
+        message(der.tlv(0xA1, attribute(EXTENSIONS, usage, usage))),
+        message(der.tlv(0xA2)),
+    ):
+        raises(DerError, CsrAttributes, broken)
+
+
+async def test_truncated_and_damaged_messages_end_in_one_error():
+    names = [EXAMPLE]
+    names.extend(["rfc9908/csrattrs-5.%d.der" % number for number in range(1, 7)])
+    wholes = [vector("rfc8951/csrattrs-4.5.2.der"), vector("rfc7030/csrattrs.der")]
+    try:
+        wholes.extend([shared(name) for name in names])
+    except Skip:
+        pass  # the two of RFC 7030 and RFC 8951 are always here
+    for whole in wholes:
+        for size in range(len(whole)):
+            raises(DerError, CsrAttributes, whole[:size])
+        for i in range(len(whole)):
+            for octet in (0x00, 0x30, 0xFF):
+                damaged = bytearray(whole)
+                damaged[i] = octet
+                await survives(damaged)
+
+
+async def test_a_truncated_value_inside_of_whole_ones():
+    inner = bytes(der.sequence(shared(EXAMPLE)).enter().raw)
+    body = der.sequence(inner)
+    body.oid()
+    value = bytes(body.enter(der.SET).element())
+    for size in range(len(value)):
+        octets = der.tlv(der.SEQUENCE, attribute(TEMPLATE, value[:size]))
+        assert await survives(octets), size
+
+
+async def test_deep_nesting_is_refused():
+    deep = der.integer(0)
+    for _ in range(200):
+        deep = der.tlv(der.SEQUENCE, deep)
+    for octets in (deep, der.tlv(der.SEQUENCE, attribute(TEMPLATE, deep)), message(deep)):
+        raises(DerError, CsrAttributes, octets)
+
+
+async def test_values_of_wrong_types_are_passed_over_or_refused():
+    long = b"\xff" * 200
+    for octets in (
+        attribute(key_kind.EC, der.integer(1)),
+        attribute(key_kind.RSA, der.integer(b"\x01" + long), der.tlv(0x13, b"x")),
+        attribute(EXTENSION_REQUEST, der.integer(1), der.oid(oid.KEY_USAGE)),
+        attribute(EXTENSION_REQUEST, der.tlv(der.SEQUENCE, der.integer(1))),
+        attribute(long + b"\x01", der.integer(1)),
+    ):
+        error = await survives(der.tlv(der.SEQUENCE, octets))
+        assert error is None or isinstance(error, (DerError, KeyFault)), error
+        assert len(str(error)) < 200
+
+
+async def test_a_name_of_nothing_is_refused():
+    empty = der.tlv(der.OCTET_STRING, der.tlv(der.SEQUENCE))
+    names = der.tlv(der.SEQUENCE, der.oid(oid.SUBJECT_ALT_NAME), empty)
+    request = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, names))
+    await araises(DerError, obeyed(CsrAttributes(message(der.tlv(0xA1, request)))))
+
+
+async def test_an_empty_subject_and_no_names_make_no_request():
+    attributes = CsrAttributes(message(der.tlv(der.SEQUENCE)))
+    await araises(ConfigError, csr.build(Key(), "CN=x", (), (), (), attributes))
