@@ -21,7 +21,10 @@ def boundary_of(content_type):
     """
     parts = content_type.split(";")
     if not parts[0].strip().lower().startswith("multipart/"):
-        raise ProtocolError("multipart: the server sent %r instead" % parts[0].strip()[:40])
+        raise ProtocolError(
+            "the server answered with %s, not with multipart/mixed"
+            % (parts[0].strip()[:40] or "no content type")
+        )
     for part in parts[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() != "boundary":

@@ -31,6 +31,17 @@ def _limits(own):
     return Limits
 
 
+async def _decrypt(kek, key):
+    """Return what opens an encrypted key: kek is [identifier, AES key], key a P-256 key, in hex."""
+    if kek:
+        return tuple([unhexlify(part) for part in kek])
+    if not key:
+        return None
+    from pki import keys
+
+    return await keys.load(unhexlify(key))
+
+
 async def _perform(wish):
     operations = wish.pop("operations")
     csr = unhexlify(wish.pop("csr", ""))
@@ -40,11 +51,16 @@ async def _perform(wish):
             wish[name] = unhexlify(wish[name])
     for name in ("anchors", "implicit", "intermediates"):
         wish[name] = [unhexlify(raw) for raw in wish.pop(name, ())]
+    decrypt = await _decrypt(wish.pop("kek", None), wish.pop("decrypt_key", None))
     client = est.Client(**wish)
     results = []
     async with client:
         for operation in operations:
             method = getattr(client, operation)
+            if operation == "serverkeygen":
+                result = await client.serverkeygen(csr, decrypt, True)
+                results.append([hexlify(part).decode() for part in result])
+                continue
             result = await (method(csr) if operation.endswith("enroll") else method())
             if operation == "candidate":
                 result = hexlify(result).decode()

@@ -1,0 +1,115 @@
+"""The operation /serverkeygen of est.Client (RFC 7030 4.4): a key that the server makes.
+
+A key that was made elsewhere was known elsewhere, and it is only as safe as the connection: a
+device makes its own where it can (section 6). Asked to (pki.key_protection), the server encrypts
+it; what opens it then is `decrypt`: (identifier, AES key), both bytes, or a P-256 key object.
+"""
+
+import est
+from est_errors import EstError, KeyFault, LimitError, ProtocolError
+from heap import forget
+
+_ENVELOPED_DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"
+_PKCS7 = (b"application/pkcs7-mime", b"application/x-pkcs7-mime")
+
+
+async def fetch(client, csr, decrypt, close):
+    """Return (PKCS #8 DER, certificate DER): see Client.serverkeygen.
+
+    The key is whole, it is the certificate's, and the certificate chains to the CA. Raises
+    KeyFault where the key cannot be decrypted, checked or used, and all that simpleenroll raises.
+    """
+    if not client.ca_certificates:
+        await client.cacerts()  # 4.2: current CA certificates before enrolling
+    from base64_stream import encode_lines
+
+    # Never over a provisional connection: _operation() sees to that (4.4, first paragraph).
+    key, encrypted, message = await client._operation(
+        "POST", "serverkeygen", "application/pkcs10", encode_lines(csr), (), _parts
+    )
+    if client.authorised and client.authorised[0] == "implicit":
+        client._log(
+            "not recommended: an implicit anchor vouched for who made the key (RFC 7030 6)"
+        )
+    if close:
+        await client.close()
+    forget("multipart_stream")
+    try:
+        key, public = await _opened(key, encrypted, decrypt)
+        return key, await client._issued(_certificates(message, client._limits), public)
+    except EstError as error:
+        raise est.at("serverkeygen", error)
+
+
+async def _opened(key, encrypted, decrypt):
+    """Return (PKCS #8 DER, SubjectPublicKeyInfo DER) of what the server sent as the key."""
+    if encrypted and decrypt is None:
+        raise KeyFault("the server encrypted the key, and nothing was given to decrypt it with")
+    if decrypt is not None and not encrypted:
+        raise ProtocolError("the server sent the key unencrypted, which was not asked for")
+    if encrypted:
+        from pki import enveloped
+
+        key = await enveloped.private_key(key, decrypt)
+        forget("pki.enveloped", "pki.aes", "pki.ecdh")
+    from pki import private_key
+
+    found = await private_key.read(key)
+    forget("pki.private_key")
+    return found
+
+
+def _certificates(message, limits):
+    from pki import cms
+
+    return cms.certificates(message, limits.MAX_CERTIFICATES)
+
+
+async def _parts(response, limits, text):
+    """Read the answer (4.4.2); return (key, whether it is encrypted, certs-only message).
+
+    text: memoryview of the buffer for both the parts and their base64.
+    """
+    from base64_stream import Base64Reader
+    from multipart_stream import MultipartReader, boundary_of
+
+    half = len(text) // 2
+    boundary = boundary_of(response.headers.get("content-type", ""))
+    multipart = MultipartReader(response, boundary, text[:half])
+    key = message = None
+    encrypted = False
+    left = limits.MAX_BODY
+    while True:
+        kind = await multipart.next_part()
+        if kind is None:
+            break
+        kind = kind.split(b";")[0].strip()
+        octets = await _decoded(Base64Reader(multipart, text[half:]), left)
+        left -= len(octets)
+        # Servers leave smime-type out, or use it freely: the content says what it is.
+        enveloped = _ENVELOPED_DATA in bytes(octets[:20])
+        if enveloped or kind == b"application/pkcs8":
+            if key is not None:
+                raise ProtocolError("the server sent more than one private key")
+            key, encrypted = octets, enveloped
+        elif kind not in _PKCS7:
+            raise ProtocolError("the server sent a part that is neither key nor certificate")
+        elif message is not None:
+            raise ProtocolError("the server sent more than one certificate message")
+        else:
+            message = octets
+    if not key or not message:
+        raise ProtocolError("the server sent no %s" % ("certificate" if key else "private key"))
+    return key, encrypted, message
+
+
+async def _decoded(reader, most):
+    """Return what a Base64Reader gives (bytearray)."""
+    out = bytearray()
+    while True:
+        octets = await reader.read()
+        if not octets:
+            return out
+        if len(out) + len(octets) > most:
+            raise LimitError("the response is larger than this board takes (MAX_BODY)")
+        out.extend(octets)
