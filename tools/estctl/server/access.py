@@ -1,12 +1,9 @@
-"""Who may enrol: HTTP Basic (RFC 7617) or a client certificate (RFC 7030 3.2.3, 3.3.2, 4.2.2)."""
-
-import base64
-import hmac
+"""Who may enrol: by HTTP or with a client certificate (RFC 7030 3.2.3, 3.3.2, 4.2.2)."""
 
 from aiohttp import web
 from cryptography import x509
 
-from estctl.server import certificates
+from estctl.server import certificates, http_auth
 from estctl.server.authority import Authority
 from estctl.server.messages import Refusal
 from estctl.server.records import Records
@@ -14,7 +11,6 @@ from estctl.server.settings import Authentication
 from estctl.server.stage import Credentials
 
 CLIENT = web.RequestKey("client", str)  # who a request is from, for the log
-_CHALLENGE = {"WWW-Authenticate": 'Basic realm="EST", charset="UTF-8"'}
 
 
 class Access:
@@ -30,9 +26,7 @@ class Access:
     ) -> None:
         self._authority = authority
         self._records = records
-        self._authentication = authentication
-        self._user = user.encode()
-        self._password = password.encode()
+        self._scheme = http_auth.scheme(authentication, user, password)
 
     def reading(self, request: web.Request) -> None:
         """Let everyone read /cacerts and /csrattrs (4.1, 4.5), unless a scenario wants more."""
@@ -52,10 +46,10 @@ class Access:
             # A kept or resumed connection may outlive what TLS verified.
             if not certificates.is_current(certificate):
                 raise Refusal(403, "the client certificate has expired")
-        elif self._authentication == Authentication.NONE:
+        elif self._scheme is None:
             client = "anonymous"
         else:
-            client = self._basic(request)
+            client = self._by_http(self._scheme, request)
         request[CLIENT] = client
         return client
 
@@ -80,32 +74,13 @@ class Access:
     def _takes_all(self) -> bool:
         return self._authority.stage.credentials != Credentials.CHECKED
 
-    def _basic(self, request: web.Request) -> str:
+    def _by_http(self, scheme: http_auth.Scheme, request: web.Request) -> str:
         given = request.headers.get("Authorization")
         if given is None:
-            raise Refusal(401, "give user name and password, or a client certificate", _CHALLENGE)
+            raise scheme.refusal(scheme.wanted)
         if self._takes_all:
             return "user of whatever name"
-        user, password = _credentials(given)
-        # Both are compared, in constant time each.
-        right = hmac.compare_digest(user, self._user)
-        right &= hmac.compare_digest(password, self._password)
-        if not right:
-            raise Refusal(401, "wrong user name or password", _CHALLENGE)
-        return f"user {self._user.decode()}"
-
-
-def _credentials(header: str) -> tuple[bytes, bytes]:
-    """Return user name and password of an Authorization header (RFC 7617 2)."""
-    scheme, _, encoded = header.partition(" ")
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True)
-    except ValueError:
-        decoded = b""
-    user, colon, password = decoded.partition(b":")
-    if scheme.lower() != "basic" or not colon:
-        raise Refusal(401, "the credentials are not HTTP Basic", _CHALLENGE)
-    return user, password
+        return scheme.client(given, request)
 
 
 def _peer(request: web.Request) -> x509.Certificate | None:

@@ -88,12 +88,13 @@ def server(
         Authentication,
         typer.Option(
             "--auth",
-            help="What a client without a certificate needs to enrol: a password, or nothing.",
+            help="What a client without a certificate needs to enrol: a password (by HTTP Basic or"
+            " Digest), a token (what the password file holds), or nothing.",
             rich_help_panel=_CLIENTS,
         ),
     ] = Authentication.BASIC,
     user: Annotated[
-        str, typer.Option("--user", help="User name for HTTP Basic.", rich_help_panel=_CLIENTS)
+        str, typer.Option("--user", help="User name.", rich_help_panel=_CLIENTS)
     ] = "device",
     require_client_cert: Annotated[
         bool,
@@ -111,6 +112,24 @@ def server(
             rich_help_panel=_CLIENTS,
         ),
     ] = None,
+    not_yet: Annotated[
+        int,
+        typer.Option(
+            "--not-yet",
+            min=0,
+            help="Answer each request to enrol with 202 this often before it is granted.",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = 0,
+    retry_after: Annotated[
+        int,
+        typer.Option(
+            "--retry-after",
+            min=-1,
+            help="Seconds to wait after a 202; -1: do not say.",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = 10,
     ca_key: Annotated[
         KeyKind | None,
         typer.Option(
@@ -185,6 +204,8 @@ def server(
             tls=tls,
             csrattrs=attributes.of_option(csrattrs),
             scenario=scenario,
+            not_yet=not_yet,
+            retry_after=None if retry_after < 0 else retry_after,
             profiles=tuple(profile or ()),
         )
         asyncio.run(_serve(settings, as_json))

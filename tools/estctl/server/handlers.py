@@ -17,6 +17,7 @@ from estctl.server.messages import (
 from estctl.server.records import Records
 from estctl.server.request_policy import RequestRefused
 from estctl.server.settings import is_label
+from estctl.server.waiting import WaitingRoom
 
 NOTE = web.RequestKey("note", str)  # what was done, or why not, for the log
 _PREFIX = "/.well-known/est"
@@ -32,8 +33,10 @@ class Handlers:
         access: Access,
         labels: tuple[str, ...],
         csrattrs: bytes | None,
+        waiting: WaitingRoom,
     ) -> None:
         """labels: those that exist, none for any; csrattrs: the DER of /csrattrs, or None."""
+        self._waiting = waiting
         self._authority = authority
         self._records = records
         self._access = access
@@ -78,6 +81,7 @@ class Handlers:
         label = self._label(request)
         client = self._access.enrolling(request)
         csr = await request_of(request)
+        self._waiting.check(csr)
         return self._issue(request, csr, "simpleenroll", label, client)
 
     async def simplereenroll(self, request: web.Request) -> web.Response:

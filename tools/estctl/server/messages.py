@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 from aiohttp import web
 from cryptography import x509
@@ -13,7 +14,7 @@ LARGEST_BODY = 65536
 class Refusal(Exception):
     """An answer that is an error: its status and one line of text (RFC 7030 4.2.3)."""
 
-    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.headers = headers or {}

@@ -17,6 +17,7 @@ from estctl.server.profiles.wire import Wire
 from estctl.server.records import Records
 from estctl.server.scenarios import Scenario, Scene
 from estctl.server.settings import Authentication, KeyKind, Settings
+from estctl.server.waiting import WaitingRoom
 
 _PATIENCE = 2.0  # seconds that requests get to end when the server ends
 
@@ -142,7 +143,12 @@ class EstServer:
             self._password,
         )
         handlers = Handlers(
-            self.authority, self.records, access, settings.labels, settings.csrattrs
+            self.authority,
+            self.records,
+            access,
+            settings.labels,
+            settings.csrattrs,
+            WaitingRoom(settings.not_yet, settings.retry_after),
         )
         if not self._quirks:
             return handlers.application(*self._middlewares())

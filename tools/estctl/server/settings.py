@@ -19,6 +19,8 @@ class Authentication(str, Enum):
     """How a client without a certificate proves who it is (RFC 7030 3.2.3)."""
 
     BASIC = "basic"
+    DIGEST = "digest"
+    BEARER = "bearer"
     NONE = "none"
 
 
@@ -61,6 +63,8 @@ class Settings:
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
     scenario: str | None = None  # the name of a role to play
+    not_yet: int = 0  # how often each request to enrol is answered with 202
+    retry_after: int | None = 10  # seconds in those answers; None: they do not say
     profiles: tuple[str, ...] = ()  # whose quirks to have
 
     def check(self) -> None:
