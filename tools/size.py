@@ -21,6 +21,7 @@ BUILD = ROOT / "build"
 # Loaded only where the settings ask for it, or by other programs than a first boot.
 NOT_AT_FIRST_BOOT = frozenset(
     {
+        "devid/request.py",
         "est_link.py",
         "est_digest.py",
         "est_redirect.py",

@@ -69,6 +69,7 @@ def test_what_is_wrong_is_named_with_what_to_write():
         (with_(subject=""), ("subject",)),
         (with_(subject="CN={serial}"), ("only {unique_id} and {mac}",)),
         (with_(csrattrs=1), ("csrattrs is",)),
+        (with_(link="maybe"), ("link is", "optional")),
         (with_(wifi={"password": "x"}), ("wifi is",)),
         (with_(trust={"anchors": "/no/such/file"}), ("/no/such/file cannot be read",)),
     ):

@@ -116,9 +116,10 @@ class DeviceIdentity:
         record = self._load()
         client = self._client(record)
         async with client:
-            await self._fetch_anchors(client)
+            await self._fetch_anchors(client, close=True)
+            forget(*_FOR_TRUST)
             if not client.verified:
-                await client.cacerts()  # over the new session that the changed anchors want
+                await client.connect()  # the new session that changed anchors want
             return self._keep_trust(client)
 
     def approve(self, fingerprint):
@@ -167,6 +168,9 @@ class DeviceIdentity:
             changed = await self.refresh()
         except EstError as error:
             self._log("trust: %s; the anchors stay as they are" % self._with_clock(error))
+            return UNCHANGED
+        except MemoryError:
+            self._log("trust: not enough memory to refresh it; the anchors stay as they are")
             return UNCHANGED
         return REFRESHED if changed else UNCHANGED
 
@@ -230,11 +234,11 @@ class DeviceIdentity:
             **arguments,
         )
 
-    async def _fetch_anchors(self, client):
+    async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
         if client.asks:
             raise self._trust().propose(await client.candidate())
-        await client.cacerts()
+        await client.cacerts(close)
 
     def _keep_trust(self, client):
         """Keep the client's anchors, which have verified the server, and the time; see keep()."""
@@ -254,22 +258,16 @@ class DeviceIdentity:
         settings = self._settings
         attributes = await client.csrattrs() if settings.csrattrs else None
         forget(*_FOR_TRUST)
-        if attributes and attributes.wants_challenge_password:
-            # Some servers list it and do not require it, so the request is sent all the same.
-            self._log(
-                "csrattrs: the server wants the request linked to TLS, which is not possible"
-            )
+        if attributes or settings.link or client.tls_unique:
+            from devid import request
+
+            return await request.make(client, settings, attributes, self._log)
         from pki import csr, keys
 
         self._log("key: generating P-256")
         key = await keys.generate()
         request = await csr.build(
-            key,
-            settings.subject,
-            settings.san,
-            settings.key_usage,
-            settings.ext_key_usage,
-            attributes,
+            key, settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
         )
         return await key.private_bytes(), request
 

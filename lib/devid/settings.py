@@ -35,6 +35,7 @@ _SCHEMA = {
     "ext_key_usage": (list, "a list of names of RFC 5280 such as clientAuth"),
     "csrattrs": (bool, "false where the server need not be asked what it wants in a request"),
     "original_spec": (bool, "true where the server wants Content-Transfer-Encoding (RFC 7030)"),
+    "link": (str, '"optional" or "required" (RFC 7030 3.5)'),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
@@ -52,7 +53,8 @@ class Settings:
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
     password, certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage,
-    csrattrs, original_spec, storage, wifi (dict or None), ntp (str or None). It has no method, so
+    csrattrs, original_spec, link,
+    storage, wifi (dict or None), ntp (str or None). It has no method, so
     that this module can leave the heap before its instances do.
     """
 
@@ -92,6 +94,7 @@ def parse(values):
     found.ext_key_usage = values.get("ext_key_usage", ())
     found.csrattrs = values.get("csrattrs", True)
     found.original_spec = values.get("original_spec", False)
+    found.link = values.get("link")
     found.storage = values.get("storage", "identity")
     found.wifi = values.get("wifi")
     ntp = values.get("ntp", "pool.ntp.org")
@@ -132,6 +135,8 @@ def _check(values):
             for entry in value:
                 if not isinstance(entry, str):
                     raise ConfigError("settings: %s is %s" % (name, wanted))
+        if name == "link" and value not in ("optional", "required"):
+            raise ConfigError("settings: link is " + wanted)
         if kind is dict and not _complete(name, value):
             raise ConfigError("settings: %s is %s" % (name, wanted))
     if "url" not in values:
