@@ -53,9 +53,9 @@ class Settings:
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
     password, certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage,
-    csrattrs, original_spec, link,
-    storage, wifi (dict or None), ntp (str or None). It has no method, so
-    that this module can leave the heap before its instances do.
+    csrattrs, original_spec, link (None, "optional" or "required"), storage, wifi (dict or None),
+    ntp (str or None). It has no method, so that this module can leave the heap before its
+    instances do.
     """
 
 

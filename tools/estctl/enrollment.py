@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import est
+import est_link
 import typer
 import unix_time
 from pki import csr as requests
-from pki import name, oid, x509
+from pki import csr_wishes, name, renewal, x509
+from pki.csrattrs import CsrAttributes
 
 from estctl import files, options, output
 from estctl.host_key import HostKey
@@ -101,6 +103,7 @@ def enroll(
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
+    link: options.Link = options.LinkPolicy.DEMANDED,
     original_spec: options.OriginalSpec = False,
     as_json: options.Json = False,
 ) -> None:
@@ -115,6 +118,8 @@ def enroll(
             own_key = _enrolment_key(key, new_key, out_key)
         elif new_key or subject or san or (key and not cert):
             raise est.ConfigError("--csr is sent as it is: leave out --key, --subject and --san")
+        elif link == options.LinkPolicy.REQUIRED:
+            raise est.ConfigError("--csr is sent as it is: it cannot be linked (--link required)")
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec) as client:
             await client.cacerts()
@@ -122,8 +127,15 @@ def enroll(
                 request = files.read_request(csr)
             else:
                 attributes = await client.csrattrs()
+                await _remark(attributes, own_key, log)
                 names = san.split(",") if san else []
-                request = await requests.build(own_key, subject or "", names, (), (), attributes)
+
+                def make(binding: bytes | None) -> Awaitable[bytes]:
+                    more = est_link.attributes(binding, attributes, link.policy)
+                    parts = (subject or "", names, (), (), attributes, more)
+                    return requests.build(own_key, *parts)  # type: ignore[no-any-return]
+
+                request = await _linked(client, make)
             issued = await _patiently(lambda: client.simpleenroll(request), max_wait, as_json)
         return await _written(client, issued, own_key, out_cert, out_key, out_ca)
 
@@ -143,10 +155,19 @@ def reenroll(
     rekey: Annotated[
         bool, typer.Option("--rekey", help="Make a new P-256 key; needs --out-key.")
     ] = False,
+    new_subject: Annotated[
+        str | None,
+        typer.Option("--new-subject", help="Ask for another subject (ChangeSubjectName)."),
+    ] = None,
+    new_san: Annotated[
+        str | None,
+        typer.Option("--new-san", help="Ask for another subjectAltName, as --san of enroll."),
+    ] = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
+    link: options.Link = options.LinkPolicy.DEMANDED,
     original_spec: options.OriginalSpec = False,
     as_json: options.Json = False,
 ) -> None:
@@ -161,12 +182,16 @@ def reenroll(
         if rekey and out_key is None:
             raise est.ConfigError("--rekey needs --out-key, or the new key would be lost")
         own_key = HostKey.generate() if rekey else HostKey.load(who.key)
-        old = x509.Certificate(who.certificate)
-        names = old.extension(oid.SUBJECT_ALT_NAME)
-        # RFC 7030 4.2.2: subject and subjectAltName identical to the current certificate's.
-        request = await requests.build(own_key, bytes(old.subject), names or ())
+        names = new_san.split(",") if new_san else None
+
+        def make(binding: bytes | None) -> Awaitable[bytes]:
+            more = est_link.attributes(binding, None, link.policy)
+            parts = (who.certificate, new_subject, names, more)
+            return renewal.build(own_key, *parts)  # type: ignore[no-any-return]
+
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec) as client:
+            request = await _linked(client, make)
             issued = await _patiently(lambda: client.simplereenroll(request), max_wait, as_json)
         return await _written(client, issued, own_key, out_cert, out_key, out_ca)
 
@@ -189,6 +214,25 @@ def _enrolment_key(key: Path | None, new_key: bool, out_key: Path | None) -> Hos
     if out_key is None:
         raise est.ConfigError("a new key needs --out-key, or it would be lost (or give --key)")
     return HostKey.generate()
+
+
+async def _remark(
+    attributes: CsrAttributes | None, key: HostKey | None, log: Callable[[str], None]
+) -> None:
+    """Say what the server lists and the request does without."""
+    if attributes and key:
+        for text in csr_wishes.unmet(attributes, await key.public_key()):
+            log(f"csrattrs: the server lists {text}; this request does without")
+
+
+async def _linked(
+    client: est.Client, make: Callable[[bytes | None], Awaitable[bytes]]
+) -> est_link.Linked:
+    """Return a request that is made for each connection anew; once now, to see whether it can."""
+    linked = est_link.Linked(client, make)
+    await est_link.channel_binding(client)
+    await linked()
+    return linked
 
 
 async def _patiently(

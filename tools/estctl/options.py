@@ -67,6 +67,29 @@ Revocation = Annotated[
         "--revocation", help="Look the server's certificates up in CRLs.", rich_help_panel=_TRUST
     ),
 ]
+
+
+class LinkPolicy(str, Enum):
+    """What becomes of a request that cannot be linked to its TLS session (RFC 7030 3.5)."""
+
+    DEMANDED = "demanded"  # it is refused where the server asks for the link
+    OPTIONAL = "optional"  # it is sent
+    REQUIRED = "required"  # it is refused
+
+    @property
+    def policy(self) -> str | None:
+        """As est_link.attributes() takes it."""
+        return None if self == LinkPolicy.DEMANDED else self.value
+
+
+Link = Annotated[
+    LinkPolicy,
+    typer.Option(
+        "--link",
+        help="Where TLS gives no tls-unique to link the request with (TLS 1.3): give up where the"
+        " server demands it, never (optional), or always (required).",
+    ),
+]
 User = Annotated[
     str | None,
     typer.Option("--user", help="User name for HTTP Basic.", rich_help_panel=_CREDENTIAL),
