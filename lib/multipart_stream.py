@@ -11,6 +11,7 @@ from micropython import const
 _LF = const(10)
 _MAX_BOUNDARY = const(70)  # RFC 2046 5.1.1
 _MAX_HEADERS = const(16)  # lines of one part's head
+_CUT = "multipart: the body ends before its last boundary"
 _MARKS = b"'()+_,-./:=? "  # of a boundary, beside letters and digits
 
 
@@ -110,6 +111,8 @@ class MultipartReader:
             await self._line()
             line = bytes(self._view[self._pos : self._stop])
             if line[-1] != _LF:
+                if len(line) < len(self._view):
+                    raise ProtocolError(_CUT)
                 break
             self._pos = self._stop
             if not line.strip():
@@ -142,7 +145,7 @@ class MultipartReader:
                 break
             self._end += count
         if not self._end:
-            raise ProtocolError("multipart: the body ends before its last boundary")
+            raise ProtocolError(_CUT)
         self._stop = self._end
 
 

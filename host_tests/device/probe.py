@@ -32,7 +32,7 @@ def _limits(own):
 
 
 async def _decrypt(kek, key):
-    """Return what opens an encrypted key: kek is [identifier, AES key], key a P-256 key, in hex."""
+    """Return what opens an encrypted key: [identifier, AES key] or a P-256 key, in hex."""
     if kek:
         return tuple([unhexlify(part) for part in kek])
     if not key:
@@ -52,7 +52,8 @@ async def _perform(wish):
     for name in ("anchors", "implicit", "intermediates"):
         wish[name] = [unhexlify(raw) for raw in wish.pop(name, ())]
     decrypt = await _decrypt(wish.pop("kek", None), wish.pop("decrypt_key", None))
-    client = est.Client(**wish)
+    log = []
+    client = est.Client(log=log.append, **wish)
     results = []
     async with client:
         for operation in operations:
@@ -77,6 +78,7 @@ async def _perform(wish):
         "authorised": client.authorised,
         "anchors": [hexlify(raw).decode() for raw in client.anchors],
         "verified": client.verified,
+        "log": log,
     }
 
 

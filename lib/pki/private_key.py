@@ -23,19 +23,22 @@ async def read(encoded):
     which the private numbers have to agree. Raises KeyFault for other kinds, by their name, and
     for damaged keys.
     """
+    whole = None
     try:
         reader = der.sequence(encoded)
         version = reader.integer()
         if reader.peek() == der.INTEGER and not version:
             return await _pkcs1(encoded)
-        if reader.peek() == der.SEQUENCE and _is_rsa(reader.enter()):
-            return await _pkcs1(bytes(reader.take(der.OCTET_STRING)))
+        if reader.peek() == der.SEQUENCE:
+            if _is_rsa(reader.enter()):
+                return await _pkcs1(bytes(reader.take(der.OCTET_STRING)))
+            whole = bytes(encoded)
     except DerError:
         raise KeyFault("the server's key is no PKCS #8 private key, or a damaged one")
     from pki import keys
 
     key = await keys.load(encoded)
-    return keys.to_pkcs8(await key.private_bytes()), await key.public_key()
+    return whole or keys.to_pkcs8(await key.private_bytes()), await key.public_key()
 
 
 def _is_rsa(algorithm):
