@@ -22,36 +22,26 @@ async def body(response, limits, view):
             "the server answered with %s, not with an EST message: is the URL right?"
             % response.content_type
         )
-    out = bytearray()
     count = await response.readinto(view)
-    if count and view[0] == _SEQUENCE:
-        while count:
-            _add(out, view[:count], limits)
-            count = await response.readinto(view)
-    elif count and view[0] == _HYPHEN:
-        from pem_stream import PemStream
+    first = view[0] if count else 0
+    if first in (_SEQUENCE, _HYPHEN):
+        import pem_stream
 
-        blocks = PemStream(response, bytes(view[:count]))
-        while not blocks.over:
-            await _decode(Base64Reader(blocks, view), out, limits)
+        kind = pem_stream.DerReader if first == _SEQUENCE else pem_stream.PemReader
+        reader = kind(response, view, count)
     else:
-        await _decode(Base64Reader(response, view, count), out, limits)
+        reader = Base64Reader(response, view, count)
+    out = bytearray()
+    # Not in a coroutine of its own: the frame of one that has ended still holds all it had, and
+    # through it the connection stayed in the heap (12 KiB) while its answer was checked.
+    while True:
+        octets = await reader.read()
+        if not octets:
+            break
+        if len(out) + len(octets) > limits.MAX_BODY:
+            raise LimitError("the response is larger than %d bytes" % limits.MAX_BODY)
+        out.extend(octets)
     # DER says itself where it ends; nothing at all could be a cut-off connection.
     if not out and not response.framed:
         raise ProtocolError("the connection ended before the response's body")
     return out
-
-
-async def _decode(reader, out, limits):
-    """Append all that a Base64Reader gives to out."""
-    while True:
-        octets = await reader.read()
-        if not octets:
-            return
-        _add(out, octets, limits)
-
-
-def _add(out, octets, limits):
-    if len(out) + len(octets) > limits.MAX_BODY:
-        raise LimitError("the response is larger than %d bytes" % limits.MAX_BODY)
-    out.extend(octets)

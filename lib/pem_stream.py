@@ -1,8 +1,9 @@
-"""The base64 inside PEM armour (RFC 7468), while it arrives: for servers that send that.
+"""Bodies that are not base64 alone, while they arrive: bare DER, and base64 in PEM (RFC 7468).
 
-RFC 8951 wants base64 alone. Loaded only when a body begins with a hyphen, which base64 has not.
+RFC 8951 3 wants base64 alone, but some servers send these. Loaded only when one does.
 """
 
+from base64_stream import Base64Reader
 from est_errors import ProtocolError
 from micropython import const
 
@@ -11,7 +12,39 @@ _HYPHEN = const(0x2D)
 _BEGIN = b"-----BEGIN "
 
 
-class PemStream:
+class DerReader:
+    """Reads what needs no decoding; arguments and read() as Base64Reader's."""
+
+    def __init__(self, source, view, count):
+        self._source = source
+        self._view = view
+        self._count = count
+
+    async def read(self):
+        """Return the next octets (bytes), or b"" at the end."""
+        count = self._count or await self._source.readinto(self._view)
+        self._count = 0
+        return bytes(self._view[:count])
+
+
+class PemReader:
+    """Decodes the blocks of PEM text one by one; arguments and read() as Base64Reader's."""
+
+    def __init__(self, source, view, count):
+        self._blocks = _Blocks(source, bytes(view[:count]))
+        self._view = view
+        self._block = Base64Reader(self._blocks, view)
+
+    async def read(self):
+        """Return the next decoded octets (bytes), or b"" at the end. Raises ProtocolError."""
+        while True:
+            octets = await self._block.read()
+            if octets or self._blocks.over:
+                return octets
+            self._block = Base64Reader(self._blocks, self._view)
+
+
+class _Blocks:
     """Gives the text of each block: readinto() is 0 at a block's end; then `over` or the next.
 
     source: anything with `async readinto(view) -> count`; begun: bytes already received from it.
