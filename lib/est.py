@@ -405,7 +405,15 @@ class Client:
 
         stream = await est_server.connect(self)
         self.tls_unique = stream.tls_unique()
-        forget("est_server", "pki.server_name", "pki.ip_address")
+        # What checks certificates comes back for the answer; until then the heap is the exchange's.
+        forget(
+            "est_server",
+            "pki.server_name",
+            "pki.ip_address",
+            "pki.path",
+            "pki.signature",
+            "pki.x509",
+        )
         from http_stream import HttpConnection
 
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)

@@ -4,12 +4,12 @@ import est
 from est_errors import ConfigError, EstError, ProtocolError, TrustError
 
 
-async def fetch(client):
+async def fetch(client, close=False):
     """Fetch the CA certificates and bring the client's anchors up to date: see Client.cacerts."""
     provisional = client._provisional
     if provisional and not client._fingerprint:
         raise TrustError("nobody has vouched for this server yet", "cacerts")
-    received = await _bag(client)
+    received = await _bag(client, close)
     import est_anchors
 
     now = client._now()
@@ -34,7 +34,7 @@ async def candidate(client):
     """Fetch the root (DER bytes) that a person may approve: see Client.candidate."""
     if not client._provisional:
         raise ConfigError("there is trust already: nothing is to be approved", "cacerts")
-    received = await _bag(client)
+    received = await _bag(client, True)
     import est_anchors
 
     try:
@@ -43,14 +43,18 @@ async def candidate(client):
         raise est.at("cacerts", error)
 
 
-async def _bag(client):
+async def _bag(client, close):
     """Return what /cacerts sends: DER certificates, unordered, nothing of it checked."""
-    provisional = client._provisional
+    close = close or client._provisional  # 4.1.1: nothing else is ever sent on that one
     try:
         found = await client._certificates("GET", "cacerts")
-    finally:
-        if provisional:
-            await client.close()  # 4.1.1: nothing else is ever sent on it
+    except EstError:
+        await client.close()
+        raise
+    # Not in a `finally`: here the call takes the place, in this frame, of the one before, whose
+    # frames would stay alive with all that they held.
+    if close:
+        await client.close()
     if not found:
         raise ProtocolError("the server sent no CA certificate", "cacerts")
     return found

@@ -232,6 +232,7 @@ class Stream:
             await self._bounded(self._handshake())
         if self._peer.error:
             raise self._peer.error
+        self._peer.leave()
         return self._peer.chain
 
     def tls_unique(self):

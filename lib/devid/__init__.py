@@ -120,6 +120,7 @@ class DeviceIdentity:
             forget(*_FOR_TRUST)
             if not client.verified:
                 await client.connect()  # the new session that changed anchors want
+            forget(*_FOR_TRUST)
             return self._keep_trust(client)
 
     def approve(self, fingerprint):
@@ -177,7 +178,6 @@ class DeviceIdentity:
     async def _enroll(self):
         """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
         client = self._client(None)
-        forget(*_FOR_TRUST)
         async with client:
             try:
                 await self._fetch_anchors(client)
@@ -224,6 +224,7 @@ class DeviceIdentity:
                 "intermediates": settings.intermediates,
             }
         arguments.update(who)
+        forget(*_FOR_TRUST)
         return est.Client(
             settings.host,
             settings.port,
