@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from estctl.server import certificates, request_policy, stored
 from estctl.server.certificates import Validity, named
+from estctl.server.renaming import Names
 from estctl.server.settings import KeyKind, SettingsError
 from estctl.server.signing import Pair, sign
 from estctl.server.stage import Stage, TlsIdentity
@@ -66,9 +67,16 @@ class Authority:
         """SHA-256 of the root certificate's DER, lower-case hex."""
         return self.root.certificate.fingerprint(hashes.SHA256()).hex()
 
-    def issue(self, request: x509.CertificateSigningRequest) -> x509.Certificate:
-        """Return a device certificate for a request. Raises RequestRefused."""
+    def issue(
+        self, request: x509.CertificateSigningRequest, names: Names | None = None
+    ) -> x509.Certificate:
+        """Return a device certificate for a request, with other names where given.
+
+        Raises RequestRefused.
+        """
         wanted = request_policy.examine(request)
+        if names:
+            wanted = request_policy.with_critical_names(names.applied(wanted))
         issuer = self.stage.issuer
         validity = certificates.lasting(self._days, issuer)
         builder = certificates.end_entity(wanted.subject, wanted.key, issuer, validity)

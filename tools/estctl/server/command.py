@@ -23,6 +23,7 @@ from estctl.server.running import EstServer
 from estctl.server.settings import (
     Authentication,
     KeyKind,
+    Link,
     Settings,
     SettingsError,
     TlsVersions,
@@ -80,10 +81,19 @@ def server(
         str,
         typer.Option(
             "--csrattrs",
-            help="What /csrattrs answers: none, default (P-256, ECDSA with SHA-256), or a file in"
+            help="What /csrattrs answers: none, default (P-256, ECDSA with SHA-256), template (of"
+            " RFC 9908: a name of one's own, P-256, digitalSignature, clientAuth), or a file in"
             " DER or base64.",
         ),
     ] = "none",
+    link: Annotated[
+        Link,
+        typer.Option(
+            "--link",
+            help="Whether requests have to be linked to TLS by challengePassword (TLS 1.2 alone).",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = Link.OFF,
     auth: Annotated[
         Authentication,
         typer.Option(
@@ -202,7 +212,8 @@ def server(
             ca_key=ca_key,
             days=days,
             tls=tls,
-            csrattrs=attributes.of_option(csrattrs),
+            csrattrs=attributes.of_option(csrattrs, link == Link.REQUIRE),
+            linked=link == Link.REQUIRE,
             scenario=scenario,
             not_yet=not_yet,
             retry_after=None if retry_after < 0 else retry_after,

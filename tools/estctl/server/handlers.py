@@ -4,6 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from cryptography import x509
 
+from estctl.server import linking, renaming
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.messages import (
@@ -34,8 +35,13 @@ class Handlers:
         labels: tuple[str, ...],
         csrattrs: bytes | None,
         waiting: WaitingRoom,
+        linked: bool = False,
     ) -> None:
-        """labels: those that exist, none for any; csrattrs: the DER of /csrattrs, or None."""
+        """labels: those that exist, none for any; csrattrs: the DER of /csrattrs, or None.
+
+        linked: whether requests have to be linked to their TLS session (3.5).
+        """
+        self._linked = linked
         self._waiting = waiting
         self._authority = authority
         self._records = records
@@ -101,8 +107,11 @@ class Handlers:
         label: str,
         client: str,
     ) -> web.Response:
+        if self._linked:
+            linking.check(request, csr)
         try:
-            certificate = self._authority.issue(csr)
+            names = renaming.asked(csr) if operation == "simplereenroll" else None
+            certificate = self._authority.issue(csr, names)
         except RequestRefused as error:
             raise Refusal(400, str(error)) from None
         self._records.add(certificate, operation, label, client)

@@ -4,7 +4,7 @@ Subject, subjectAltName, keyUsage and extKeyUsage are copied as asked; every oth
 left out. Who may ask for which names is not decided here: in development a device names itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -57,9 +57,7 @@ def examine(request: x509.CertificateSigningRequest) -> Wanted:
     for extension in extensions:
         _check_extension(extension.value)
     copied = tuple(entry for entry in extensions if isinstance(entry.value, _COPIED))
-    if not list(subject):
-        copied = _with_critical_names(copied)
-    return Wanted(subject, key, copied)
+    return with_critical_names(Wanted(subject, key, copied))
 
 
 def with_name_of_subject(wanted: Wanted) -> tuple[x509.Extension[x509.ExtensionType], ...]:
@@ -109,18 +107,20 @@ def _check_extension(value: x509.ExtensionType) -> None:
                 raise RequestRefused(f"a device gets no {_REFUSED_USAGES[usage]}")
 
 
-def _with_critical_names(
-    extensions: tuple[x509.Extension[x509.ExtensionType], ...],
-) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+def with_critical_names(wanted: Wanted) -> Wanted:
     """Make subjectAltName critical, as RFC 5280 4.2.1.6 demands where the subject is empty."""
+    extensions = wanted.extensions
+    if list(wanted.subject):
+        return wanted
     if not any(isinstance(entry.value, x509.SubjectAlternativeName) for entry in extensions):
         raise RequestRefused("the request has neither a subject nor a subjectAltName")
-    return tuple(
+    critical = tuple(
         x509.Extension(entry.oid, True, entry.value)
         if isinstance(entry.value, x509.SubjectAlternativeName)
         else entry
         for entry in extensions
     )
+    return replace(wanted, extensions=critical)
 
 
 def _one_line(error: Exception) -> str:

@@ -149,6 +149,7 @@ class EstServer:
             settings.labels,
             settings.csrattrs,
             WaitingRoom(settings.not_yet, settings.retry_after),
+            settings.linked,
         )
         if not self._quirks:
             return handlers.application(*self._middlewares())

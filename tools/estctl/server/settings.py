@@ -32,6 +32,13 @@ class TlsVersions(str, Enum):
     BOTH = "both"
 
 
+class Link(str, Enum):
+    """Whether requests have to be linked to the TLS session that carries them."""
+
+    REQUIRE = "require"
+    OFF = "off"
+
+
 class KeyKind(str, Enum):
     """What keys the root and the issuing CA have."""
 
@@ -62,6 +69,7 @@ class Settings:
     days: int = 365  # validity of what is issued
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
+    linked: bool = False  # whether requests have to be linked to TLS (RFC 7030 3.5)
     scenario: str | None = None  # the name of a role to play
     not_yet: int = 0  # how often each request to enrol is answered with 202
     retry_after: int | None = 10  # seconds in those answers; None: they do not say
@@ -76,6 +84,8 @@ class Settings:
             )
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port {self.port} is not between 0 and 65535")
+        if self.linked and self.tls == TlsVersions.V1_3:
+            raise SettingsError("--link require needs TLS 1.2: TLS 1.3 has no tls-unique")
         if self.days < 1:
             raise SettingsError("certificates are valid for one day or more")
         for name in self.names:
