@@ -60,7 +60,8 @@ class Store:
             der.integer(2),  # version of this format
             der.tlv(der.OCTET_STRING, record.key),
             record.certificate,
-            der.tlv(der.SEQUENCE, *record.chain),
+            der.head(der.SEQUENCE, record.chain),
+            *record.chain,
         )
 
     def load_trust(self):
@@ -77,8 +78,10 @@ class Store:
             _TRUST,
             "trust",
             der.integer(1),
-            der.tlv(der.SEQUENCE, *trust.anchors),
-            der.tlv(der.SEQUENCE, *trust.authorities),
+            der.head(der.SEQUENCE, trust.anchors),
+            *trust.anchors,
+            der.head(der.SEQUENCE, trust.authorities),
+            *trust.authorities,
             der.integer(1 if trust.implicit_off else 0),
             der.tlv(der.OCTET_STRING, trust.origin.encode()),
             der.tlv(der.OCTET_STRING, trust.authorised.encode()),
@@ -121,13 +124,19 @@ class Store:
 
     def _replace(self, name, what, *parts):
         """Write the parts as one file in place of the old one."""
-        body = der.tlv(der.SEQUENCE, *parts)
-        digest = der.tlv(der.OCTET_STRING, hashlib.sha256(body).digest())
+        # Part by part: together they are the largest piece of memory that anything would need.
+        body = (der.head(der.SEQUENCE, parts),) + parts
+        hasher = hashlib.sha256()
+        for part in body:
+            hasher.update(part)
+        body += (der.tlv(der.OCTET_STRING, hasher.digest()),)
         new = self._folder + name + ".new"
         try:
             self._make_folder()
             with open(new, "wb") as file:
-                file.write(der.tlv(der.SEQUENCE, body, digest))
+                file.write(der.head(der.SEQUENCE, body))
+                for part in body:
+                    file.write(part)
             os.rename(new, self._folder + name + ".der")
         except OSError as error:
             self._remove(name + ".new")

@@ -212,24 +212,28 @@ def sequence(buf, ber=False):
 
 def tlv(tag, *parts):
     """Return the DER (bytes) of an element with this tag whose contents are the joined parts."""
-    size = 0
-    for part in parts:
-        size += len(part)
-    if size < 0x80:
-        head = bytes((tag, size))
-    elif size < 0x100:
-        head = bytes((tag, 0x81, size))
-    elif size < 0x10000:
-        head = bytes((tag, 0x82, size >> 8, size & 0xFF))
-    else:
-        head = bytes((tag, 0x83, size >> 16, size >> 8 & 0xFF, size & 0xFF))
-    out = bytearray(len(head) + size)
-    out[: len(head)] = head
-    pos = len(head)
+    begin = head(tag, parts)
+    pos = len(begin)
+    out = bytearray(pos + sum([len(part) for part in parts]))
+    out[:pos] = begin
     for part in parts:
         out[pos : pos + len(part)] = part
         pos += len(part)
     return bytes(out)
+
+
+def head(tag, parts):
+    """Return the tag and length octets (bytes) of an element whose contents are these parts."""
+    size = 0
+    for part in parts:
+        size += len(part)
+    if size < 0x80:
+        return bytes((tag, size))
+    if size < 0x100:
+        return bytes((tag, 0x81, size))
+    if size < 0x10000:
+        return bytes((tag, 0x82, size >> 8, size & 0xFF))
+    return bytes((tag, 0x83, size >> 16, size >> 8 & 0xFF, size & 0xFF))
 
 
 def integer(value):
