@@ -17,7 +17,7 @@ from estctl.server import certificates, request_policy, stored
 from estctl.server.certificates import Validity, named
 from estctl.server.renaming import Names
 from estctl.server.settings import KeyKind, SettingsError
-from estctl.server.signing import Pair, sign
+from estctl.server.signing import Pair, PublicKey, sign
 from estctl.server.stage import Stage, TlsIdentity
 
 NAME = "micropython-est development"
@@ -68,9 +68,12 @@ class Authority:
         return self.root.certificate.fingerprint(hashes.SHA256()).hex()
 
     def issue(
-        self, request: x509.CertificateSigningRequest, names: Names | None = None
+        self,
+        request: x509.CertificateSigningRequest,
+        names: Names | None = None,
+        key: PublicKey | None = None,
     ) -> x509.Certificate:
-        """Return a device certificate for a request, with other names where given.
+        """Return a device certificate for a request, with other names, or another key, if given.
 
         Raises RequestRefused.
         """
@@ -79,7 +82,7 @@ class Authority:
             wanted = request_policy.with_critical_names(names.applied(wanted))
         issuer = self.stage.issuer
         validity = certificates.lasting(self._days, issuer)
-        builder = certificates.end_entity(wanted.subject, wanted.key, issuer, validity)
+        builder = certificates.end_entity(wanted.subject, key or wanted.key, issuer, validity)
         extensions = wanted.extensions
         if self.stage.san_from_cn:
             extensions = request_policy.with_name_of_subject(wanted)

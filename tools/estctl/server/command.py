@@ -17,7 +17,7 @@ from rich.text import Text
 
 from estctl import output
 from estctl.server import csrattrs as attributes
-from estctl.server import profiles, scenarios
+from estctl.server import key_generation, profiles, scenarios
 from estctl.server.events import Event
 from estctl.server.running import EstServer
 from estctl.server.settings import (
@@ -94,6 +94,14 @@ def server(
             rich_help_panel=_CLIENTS,
         ),
     ] = Link.OFF,
+    key_encryption_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-encryption-key",
+            help="File of an AES key, raw or hex, that clients have, too: /serverkeygen encrypts"
+            " keys with it for requests that name it, by whatever identifier.",
+        ),
+    ] = None,
     auth: Annotated[
         Authentication,
         typer.Option(
@@ -213,6 +221,7 @@ def server(
             days=days,
             tls=tls,
             csrattrs=attributes.of_option(csrattrs, link == Link.REQUIRE),
+            key_encryption_key=key_generation.read_key(key_encryption_key),
             linked=link == Link.REQUIRE,
             scenario=scenario,
             not_yet=not_yet,

@@ -4,7 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from cryptography import x509
 
-from estctl.server import linking, renaming
+from estctl.server import key_generation, linking, renaming
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.messages import (
@@ -18,6 +18,7 @@ from estctl.server.messages import (
 from estctl.server.records import Records
 from estctl.server.request_policy import RequestRefused
 from estctl.server.settings import is_label
+from estctl.server.signing import PublicKey
 from estctl.server.waiting import WaitingRoom
 
 NOTE = web.RequestKey("note", str)  # what was done, or why not, for the log
@@ -36,12 +37,14 @@ class Handlers:
         csrattrs: bytes | None,
         waiting: WaitingRoom,
         linked: bool = False,
+        key_encryption_key: bytes | None = None,
     ) -> None:
         """labels: those that exist, none for any; csrattrs: the DER of /csrattrs, or None.
 
         linked: whether requests have to be linked to their TLS session (3.5).
         """
         self._linked = linked
+        self._key_encryption_key = key_encryption_key
         self._waiting = waiting
         self._authority = authority
         self._records = records
@@ -63,6 +66,7 @@ class Handlers:
             app.router.add_get(prefix + "/csrattrs", self.csrattrs, allow_head=False)
             app.router.add_post(prefix + "/simpleenroll", self.simpleenroll)
             app.router.add_post(prefix + "/simplereenroll", self.simplereenroll)
+            app.router.add_post(prefix + "/serverkeygen", self.serverkeygen)
         return app
 
     async def cacerts(self, request: web.Request) -> web.Response:
@@ -99,6 +103,18 @@ class Handlers:
             raise Refusal(400, "subject and subjectAltName must equal the old certificate's")
         return self._issue(request, csr, "simplereenroll", label, client)
 
+    async def serverkeygen(self, request: web.Request) -> web.Response:
+        """Make a key, encrypted where the request asks for it, and certify it (4.4)."""
+        label = self._label(request)
+        client = self._access.enrolling(request)
+        csr = await request_of(request)
+        self._waiting.check(csr)
+        protect = key_generation.protection(csr, self._key_encryption_key)
+        key = await key_generation.new_key(csr)
+        public = key.public_key()
+        certificate = self._certified(request, csr, "serverkeygen", label, client, public)
+        return key_generation.answer(key, protect, certificate, self._authority.stage.issuer)
+
     def _issue(
         self,
         request: web.Request,
@@ -107,17 +123,30 @@ class Handlers:
         label: str,
         client: str,
     ) -> web.Response:
+        certificate = self._certified(request, csr, operation, label, client)
+        return certs_only([certificate], "application/pkcs7-mime; smime-type=certs-only")
+
+    def _certified(
+        self,
+        request: web.Request,
+        csr: x509.CertificateSigningRequest,
+        operation: str,
+        label: str,
+        client: str,
+        key: PublicKey | None = None,
+    ) -> x509.Certificate:
+        """Issue and record a certificate for the request's key, or for another one."""
         if self._linked:
             linking.check(request, csr)
         try:
             names = renaming.asked(csr) if operation == "simplereenroll" else None
-            certificate = self._authority.issue(csr, names)
+            certificate = self._authority.issue(csr, names, key)
         except RequestRefused as error:
             raise Refusal(400, str(error)) from None
         self._records.add(certificate, operation, label, client)
         subject = certificate.subject.rfc4514_string()
         request[NOTE] = f"issued {certificate.serial_number:x} ({subject})"
-        return certs_only([certificate], "application/pkcs7-mime; smime-type=certs-only")
+        return certificate
 
     def _label(self, request: web.Request) -> str:
         """Return the label of a path, "" without one (3.2.2). Raises Refusal with 404."""

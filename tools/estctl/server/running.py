@@ -150,6 +150,7 @@ class EstServer:
             settings.csrattrs,
             WaitingRoom(settings.not_yet, settings.retry_after),
             settings.linked,
+            settings.key_encryption_key,
         )
         if not self._quirks:
             return handlers.application(*self._middlewares())

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -69,6 +69,7 @@ class Settings:
     days: int = 365  # validity of what is issued
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
+    key_encryption_key: bytes | None = field(default=None, repr=False)  # AES, of /serverkeygen
     linked: bool = False  # whether requests have to be linked to TLS (RFC 7030 3.5)
     scenario: str | None = None  # the name of a role to play
     not_yet: int = 0  # how often each request to enrol is answered with 202
