@@ -146,6 +146,15 @@ async def request(attributes=None, **wish):
     return hexlify(made).decode()
 
 
+async def renewal(certificate, key=None, new_subject=None, new_san=None):
+    """Build the request that renews a certificate, with its key (hex) or a new one."""
+    from pki import renewal
+
+    key = await (keys.load(unhexlify(key)) if key else keys.generate())
+    made = await renewal.build(key, unhexlify(certificate), new_subject, new_san)
+    return hexlify(made).decode()
+
+
 async def anchors(anchors, received, now, strangers=False, fingerprint=None):
     """Decide what counts of a /cacerts answer."""
     import est_anchors
@@ -177,6 +186,7 @@ WORK = {
     "path": check,
     "built": built,
     "request": request,
+    "renewal": renewal,
     "look_up": look_up,
     "turns": turns,
 }

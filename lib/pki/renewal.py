@@ -30,7 +30,9 @@ def change_of_names(subject, san):
     """Return the attribute ChangeSubjectName (DER bytes); arguments as in build()."""
     parts = []
     if subject is not None:
-        parts.append(name.encode(subject) if isinstance(subject, str) else subject)
+        if isinstance(subject, str):
+            subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
+        parts.append(subject)
     if san:
         from pki import general_name
 
