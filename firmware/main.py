@@ -30,7 +30,8 @@ async def start():
         print("wifi: joining", config.wifi["ssid"])
         await wifi.connect(**config.wifi)
     identity = DeviceIdentity(config, log=print)
-    print("identity:", await identity.ensure())  # sets the clock, too, where it is not set
+    # Sets the clock, too, where it is not set, and waits for a server that says "not yet".
+    print("identity:", await identity.ensure(config.max_wait))
     try:
         import app
     except ImportError as error:

@@ -22,6 +22,7 @@ for _file in (
     "est_serverkeygen.py",
     "heap.py",
     "http_stream.py",
+    "pem_stream.py",
     "multipart_stream.py",
     "tls_errors.py",
     "tls_stream.py",

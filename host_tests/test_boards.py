@@ -30,6 +30,8 @@ SCHEMA = {
     "MAX_ERROR_TEXT": (80, 4096),  # bytes
     "MAX_INTERIM": (1, 20),
     "MAX_RETRY_AFTER": (60, 30 * 86400),  # seconds
+    "RETRY_FIRST": (10, 3600),
+    "RETRY_MAX": (600, 7 * 86400),
     "CONNECT_TIMEOUT": (2, 120),  # seconds, as all that follow
     "HANDSHAKE_TIMEOUT": (5, 300),
     "IO_TIMEOUT": (5, 300),
@@ -80,6 +82,7 @@ def test_the_numbers_fit_each_other(board):
     assert values["MAX_ERROR_TEXT"] <= values["CHUNK_SIZE"] <= values["MAX_BODY"]
     assert values["REQUEST_TIMEOUT"] >= values["IO_TIMEOUT"]
     assert values["MAX_RETRY_AFTER"] >= values["REQUEST_TIMEOUT"]
+    assert values["RETRY_FIRST"] <= values["RETRY_MAX"] <= values["MAX_RETRY_AFTER"]
 
 
 def test_each_number_has_its_unit_or_reason_beside_it(board):

@@ -17,6 +17,8 @@ async def follow(client, path, response):
     the settings allow is no origin.
     """
     location = response.headers.get("location", "").split("#")[0]
+    if not location:
+        return None
     for c in location:
         if not "!" <= c <= "~" or c == "\\":
             return None

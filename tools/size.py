@@ -21,6 +21,7 @@ BUILD = ROOT / "build"
 # Loaded only where the settings ask for it, or by other programs than a first boot.
 NOT_AT_FIRST_BOOT = frozenset(
     {
+        "devid/pending.py",
         "devid/request.py",
         "est_link.py",
         "est_digest.py",
@@ -45,6 +46,7 @@ NOT_AT_FIRST_BOOT = frozenset(
         "pki/name_constraints.py",
         "pki/name_match.py",
         "pki/p384.py",
+        "pki/private_key.py",
         "pki/refused.py",
         "pki/renewal.py",
         "pki/revocation.py",

@@ -61,15 +61,15 @@ def _boot():
         _meter(meter)
     __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
-    from est_errors import ApprovalNeeded, EstError
+    from est_errors import ApprovalNeeded, EstError, RetryLater
 
     failure = status = None
     try:
         _approve()
         main = __import__("main")
         failure = main.failure
-        # What waits for a person's approval is in the status, too.
-        if not failure or isinstance(failure, ApprovalNeeded):
+        # What waits for a person's approval, or for the server, is in the status, too.
+        if not failure or isinstance(failure, (ApprovalNeeded, RetryLater)):
             status = main.identity.status()
     except EstError as error:
         failure = error

@@ -10,7 +10,14 @@ import os
 
 import est_limits
 import unix_time
-from est_errors import ConfigError, EstError, StorageError, TrustError
+from est_errors import (
+    ConfigError,
+    EstError,
+    NetworkError,
+    ServerError,
+    StorageError,
+    TrustError,
+)
 from heap import forget
 from micropython import const
 
@@ -19,10 +26,12 @@ REFRESHED = "trust anchors refreshed"
 UNCHANGED = "unchanged"
 
 _DAY = const(86400)
+_PENDING = "/pending.der"
 
 # What checks certificates, and what makes a request: never both in the heap at once.
 _FOR_TRUST = (
     "devid.clock",
+    "devid.pending",
     "devid.report",
     "devid.settings",
     "devid.store",
@@ -70,14 +79,37 @@ class DeviceIdentity:
 
         return cls(settings.load(path), limits, log)
 
-    async def ensure(self):
+    async def ensure(self, max_wait=0):
         """Have a valid certificate and current trust anchors, whatever that takes now.
 
+        max_wait: the seconds (int) that may be waited in all where the server says "not yet"
+        (RFC 7030 4.2.3), is busy, or cannot be reached; None: as many as it takes. What waits is
+        kept on flash; asked too early, another ensure() raises RetryLater again.
         Returns ENROLLED, REFRESHED (the stored certificate is valid, the CA's certificates were
         fetched anew), or UNCHANGED. A new key and certificate replace the old ones in one step;
         whatever fails before leaves them as they were. Raises the errors of est_errors, each
         naming its step; ApprovalNeeded where a person has to compare a fingerprint first.
         """
+        tries = 0
+        while True:
+            try:
+                return await self._once()
+            except (NetworkError, ServerError) as error:
+                if max_wait == 0:
+                    raise
+                from devid import pending
+
+                wait = pending.patience(error, tries, max_wait, self._limits)
+                self._log("%s; waiting %d s" % (error, wait))
+            forget("devid.pending")
+            if max_wait is not None:
+                max_wait -= wait
+            tries += 1
+            import asyncio
+
+            await asyncio.sleep(wait)
+
+    async def _once(self):
         try:
             return await self._ensure()
         except TrustError as error:
@@ -102,6 +134,7 @@ class DeviceIdentity:
         if not self._record or self._expired():
             await self._enroll()
             return ENROLLED
+        self._granted()
         self._log("identity: the stored certificate is valid")
         if not self._trust().refresh_due(unix_time.now()):
             return UNCHANGED
@@ -120,8 +153,8 @@ class DeviceIdentity:
             forget(*_FOR_TRUST)
             if not client.verified:
                 await client.connect()  # the new session that changed anchors want
-            forget(*_FOR_TRUST)
-            return self._keep_trust(client)
+        forget(*_FOR_TRUST)
+        return self._keep_trust(client)
 
     def approve(self, fingerprint):
         """Trust the root with this fingerprint: a person has compared it (RFC 7030 4.1.1).
@@ -155,11 +188,17 @@ class DeviceIdentity:
         """Return a dict: enrolled (bool) and trust (see devid.trust.TrustStores.status), and then
         subject, issuer, serial (hex), not_before, not_after (Unix seconds), fingerprint (SHA-256,
         hex), chain (subjects of the intermediates) and chain_sent (whether this port sends them
-        in TLS). Raises StorageError where the stored identity is damaged."""
+        in TLS). Where a request waits for the server: pending, a dict with until (Unix seconds).
+        Raises StorageError where the stored identity is damaged."""
         from devid import report
 
         try:
-            return report.status(self._load(), self._trust())
+            found = report.status(self._load(), self._trust())
+            if self._waits():
+                from devid import pending
+
+                found["pending"] = {"until": pending.until(self._store())}
+            return found
         finally:
             forget("tls_stream", "pki.name", "pki.pem", *_FOR_TRUST)
 
@@ -177,18 +216,30 @@ class DeviceIdentity:
 
     async def _enroll(self):
         """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
+        private = request = None
+        if self._waits():
+            from devid import pending
+
+            private, request = pending.load(self._store(), self._settings, self._limits, self._log)
         client = self._client(None)
         async with client:
             try:
                 await self._fetch_anchors(client)
                 forget(*_FOR_TRUST)
-                private, request = await self._request(client)
-                forget(*_FOR_REQUEST)
+                if not request:
+                    private, request = await self._request(client, private)
+                    forget(*_FOR_REQUEST)
                 certificate = await client.simpleenroll(request, close=True)
                 self._log("simpleenroll: certificate received and checked")
-            except EstError:
+            except EstError as error:
                 # What has verified the server need not be found again.
                 self._keep_trust(client)
+                if isinstance(error, ServerError):
+                    from devid import pending
+
+                    pending.refused(
+                        error, self._store(), self._settings, self._limits, private, request
+                    )
                 raise
         forget(*_FOR_TRUST)
         self._keep_trust(client)
@@ -201,6 +252,7 @@ class DeviceIdentity:
             error.step = "store"
             raise
         self._record = record
+        self._granted()
         self._log("store: identity committed")
 
     def _client(self, record):
@@ -219,6 +271,8 @@ class DeviceIdentity:
             who = {
                 "user": settings.user,
                 "password": settings.password,
+                "token": settings.token,
+                "at_once": settings.at_once,
                 "certificate": settings.certificate,
                 "key": settings.key,
                 "intermediates": settings.intermediates,
@@ -232,6 +286,7 @@ class DeviceIdentity:
             limits=self._limits,
             log=self._log,
             original_spec=settings.original_spec,
+            redirects=settings.redirects,
             **arguments,
         )
 
@@ -254,15 +309,16 @@ class DeviceIdentity:
             self._store().keep_time(now)
         return changed
 
-    async def _request(self, client):
-        """Make a key; return it (SEC 1 DER) with the request (DER) that the server asks for."""
+    async def _request(self, client, private):
+        """Make a key, unless there is one already (private, SEC 1 DER); return it with the request
+        (DER) that the server asks for."""
         settings = self._settings
         attributes = await client.csrattrs() if settings.csrattrs else None
         forget(*_FOR_TRUST)
-        if attributes or settings.link or client.tls_unique:
+        if attributes or settings.link or client.tls_unique or private:
             from devid import request
 
-            return await request.make(client, settings, attributes, self._log)
+            return await request.make(client, settings, attributes, self._log, private)
         from pki import csr, keys
 
         self._log("key: generating P-256")
@@ -271,6 +327,19 @@ class DeviceIdentity:
             key, settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
         )
         return await key.private_bytes(), request
+
+    def _waits(self):
+        """Return whether something waits for the server: see devid.pending."""
+        try:
+            os.stat(self._folder + _PENDING)
+        except OSError:
+            return False
+        return True
+
+    def _granted(self):
+        """Forget what waited."""
+        if self._waits():
+            os.remove(self._folder + _PENDING)
 
     async def _check_clock(self):
         """Have a plausible time: the clock's, else the network's, else the latest known one."""

@@ -8,17 +8,21 @@ from heap import forget
 from pki import csr, keys
 
 
-async def make(client, settings, attributes, log):
+async def make(client, settings, attributes, log, private=None):
     """Return (key as SEC 1 DER, request): DER bytes, or an est_link.Linked where TLS gives a link.
 
     client: the est.Client. settings: a devid.settings.Settings. attributes: what the server wants,
-    a pki.csrattrs.CsrAttributes or None. log: function of one str. Raises ConfigError and KeyFault
+    a pki.csrattrs.CsrAttributes or None. log: function of one str. private: the key of a request
+    that waits (SEC 1 DER), or None: a new one is made. Raises ConfigError and KeyFault
     where no request can be what the server demands; RFC 7030 3.5 and 4.5, RFC 9908.
     """
     binding = await est_link.channel_binding(client)
     link = est_link.attributes(binding, attributes, settings.link)  # before the key's seconds
-    log("key: generating P-256")
-    key = await keys.generate()
+    if private:
+        key = await keys.load(private)
+    else:
+        log("key: generating P-256")
+        key = await keys.generate()
     if attributes:
         from pki import csr_wishes
 

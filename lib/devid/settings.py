@@ -10,8 +10,9 @@
 
 `trust` may instead name a file of the CA's certificates, {"anchors": "/ca.pem"}, or a maker's
 bundle for the first contact, {"implicit": "/bundle.pem"} (PEM or DER). Without any of these a
-person approves what the server shows. `credential` may name files instead: {"certificate":
-"/idevid.der", "key": "/idevid.key"} (DER).
+person approves what the server shows. `credential` may name files instead, {"certificate":
+"/idevid.der", "key": "/idevid.key"} (DER), or be a {"token": "..."}. `redirects` lists other
+hosts ("HOST[:PORT]") to which the server may send the device.
 """
 
 import json
@@ -28,7 +29,12 @@ _SCHEMA = {
         'FILE or false}, and with it "keep_implicit": true, "new_roots": "any", "revocation": '
         '"soft" or "hard"',
     ),
-    "credential": (dict, '{"user", "password"} or {"certificate", "key"}'),
+    "credential": (
+        dict,
+        'one of {"user", "password"} and {"token"}, which "at_once": true may follow, or '
+        '{"certificate", "key"}, or these and one of those',
+    ),
+    "redirects": (list, "a list of texts HOST[:PORT]"),
     "subject": (str, "a text such as CN=pump-{unique_id}"),
     "san": (list, "a list of texts such as dns:pump-{unique_id}.example.com"),
     "key_usage": (list, "a list of names of RFC 5280 such as digitalSignature"),
@@ -36,13 +42,14 @@ _SCHEMA = {
     "csrattrs": (bool, "false where the server need not be asked what it wants in a request"),
     "original_spec": (bool, "true where the server wants Content-Transfer-Encoding (RFC 7030)"),
     "link": (str, '"optional" or "required" (RFC 7030 3.5)'),
+    "max_wait": (int, "seconds that a boot waits in all for a server that says not yet"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
 }
 # Sets of names that go together; a person's approval needs no trust at all.
 _INNER = {
-    "credential": (("password", "user"), ("certificate", "key")),
+    "credential": (("password", "user"), ("token",), ("at_once", "token"), ()),
     "wifi": (("password", "ssid"), ("ssid",)),
 }
 
@@ -52,10 +59,10 @@ class Settings:
 
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
-    password, certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage,
-    csrattrs, original_spec, link (None, "optional" or "required"), storage, wifi (dict or None),
-    ntp (str or None). It has no method, so that this module can leave the heap before its
-    instances do.
+    password, token, at_once (bool), redirects (list), certificate, key, intermediates (DER),
+    subject, san, key_usage, ext_key_usage, csrattrs, original_spec, link (None, "optional" or
+    "required"), max_wait (int or None), storage, wifi (dict or None), ntp (str or None). It has no
+    method, so that this module can leave the heap before its instances do.
     """
 
 
@@ -80,6 +87,9 @@ def parse(values):
     credential = values.get("credential", {})
     found.user = credential.get("user")
     found.password = credential.get("password")
+    found.token = credential.get("token")
+    found.at_once = credential.get("at_once", False)
+    found.redirects = _origins(values.get("redirects", ()))
     found.certificate = found.key = None
     found.intermediates = []
     if "certificate" in credential:
@@ -95,6 +105,7 @@ def parse(values):
     found.csrattrs = values.get("csrattrs", True)
     found.original_spec = values.get("original_spec", False)
     found.link = values.get("link")
+    found.max_wait = values.get("max_wait")
     found.storage = values.get("storage", "identity")
     found.wifi = values.get("wifi")
     ntp = values.get("ntp", "pool.ntp.org")
@@ -181,10 +192,24 @@ def _complete(name, value):
     """Return whether an inner object has exactly one of the allowed sets of names, all texts."""
     if name == "trust":
         return _trust_complete(value)
-    for inner in value.values():
-        if not isinstance(inner, str):
+    for key, inner in value.items():
+        if not isinstance(inner, bool if key == "at_once" else str):
             return False
-    return tuple(sorted(value)) in _INNER[name]
+    names = sorted(value)
+    if name == "credential" and "certificate" in names and "key" in names:
+        names.remove("certificate")
+        names.remove("key")
+    return tuple(names) in _INNER[name]
+
+
+def _origins(texts):
+    if texts:
+        from est_redirect import parse
+
+        for text in texts:
+            if parse(text) is None:
+                raise ConfigError("settings: redirects: %s is not HOST[:PORT]" % text)
+    return texts
 
 
 def _fill(template):

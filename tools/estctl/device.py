@@ -1,6 +1,7 @@
 """The command `device`: boots a simulated board that enrols as a real one would."""
 
 import hashlib
+import time
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,18 @@ def device(
     key: options.Key = None,
     p12: options.P12 = None,
     p12_password_file: options.P12PasswordFile = None,
+    token_file: options.TokenFile = None,
+    token_at_once: options.TokenAtOnce = False,
+    allow_redirect: options.AllowRedirect = None,
+    max_wait: Annotated[
+        int | None,
+        typer.Option(
+            "--max-wait",
+            min=0,
+            help="Seconds that this and later boots wait in all where the server says 'not yet'.",
+            show_default="0, or as before",
+        ),
+    ] = None,
     subject: options.Subject = "CN=device-{unique_id}",
     san: options.San = None,
     board: Annotated[
@@ -75,16 +88,23 @@ def device(
     try:
         files.check_writable(out_cert, out_key, out_ca)
         if url is not None:
-            who = options.credential(user, password_file, cert, key, p12, p12_password_file)
+            who = options.credential(
+                user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+            )
             settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
             stored: dict[str, bytes] = {}
             _add_trust(settings, stored, anchors, fingerprint, implicit, keep_implicit, revocation)
             _add_credential(settings, stored, who)
             if san:
                 settings["san"] = san.split(",")
+            if allow_redirect:
+                settings["redirects"] = allow_redirect
+            settings["max_wait"] = max_wait or 0
             simulation.write_settings(flash, settings, stored)
         elif not (flash / "device.json").is_file():
             raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
+        elif max_wait is not None:
+            simulation.change_setting(flash, "max_wait", max_wait)
         compiled = not source and interpreter.value != "cpython"
         simulation.prepare(flash, board, compiled)
         echo = output.progress(as_json)
@@ -137,12 +157,19 @@ def _add_credential(
     settings: dict[str, Any], stored: dict[str, bytes], who: options.Credential
 ) -> None:
     """Add to device.json, and to the files that it names, who the board is for the server."""
+    credential: dict[str, Any] = {}
     if who.certificate and who.key:
-        settings["credential"] = {"certificate": "idevid.der", "key": "idevid.key"}
+        credential = {"certificate": "idevid.der", "key": "idevid.key"}
         stored["idevid.der"] = who.certificate + b"".join(who.intermediates)
         stored["idevid.key"] = who.key
-    elif who.user is not None:
-        settings["credential"] = {"user": who.user, "password": who.password}
+    if who.user is not None:
+        credential.update(user=who.user, password=who.password)
+    elif who.token is not None:
+        credential["token"] = who.token
+        if who.at_once:
+            credential["at_once"] = True
+    if credential:
+        settings["credential"] = credential
 
 
 def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
@@ -219,6 +246,10 @@ def _error(report: dict[str, Any]) -> est.EstError:
     if kind is est.ApprovalNeeded:
         candidate = report["status"]["trust"]["candidate"]
         return est.ApprovalNeeded(candidate["subject"], candidate["fingerprint"], step)
+    if kind is est.RetryLater:
+        until = report["status"].get("pending", {}).get("until")
+        left = None if until is None else max(0, until - int(time.time()))
+        return est.RetryLater(text, 0, left, step=step)
     if issubclass(kind, est.ServerError):
         return kind(text, 0, step=step)
     return kind(text, step)

@@ -92,7 +92,7 @@ Link = Annotated[
 ]
 User = Annotated[
     str | None,
-    typer.Option("--user", help="User name for HTTP Basic.", rich_help_panel=_CREDENTIAL),
+    typer.Option("--user", help="User name for Digest or Basic.", rich_help_panel=_CREDENTIAL),
 ]
 PasswordFile = Annotated[
     Path | None,
@@ -100,6 +100,30 @@ PasswordFile = Annotated[
         "--password-file",
         help="File whose first line is the password.",
         rich_help_panel=_CREDENTIAL,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        help="File whose first line is a bearer token, in place of user and password.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
+TokenAtOnce = Annotated[
+    bool,
+    typer.Option(
+        "--token-at-once",
+        help="Send the token with the first request, for a server that does not ask for it.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
+AllowRedirect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-redirect",
+        metavar="HOST[:PORT]",
+        help="Another host to which the server may redirect; repeat for more.",
     ),
 ]
 Cert = Annotated[
@@ -165,10 +189,12 @@ class Trust:
 
 @dataclass
 class Credential:
-    """Who one is, for the server: HTTP Basic, a client certificate (DER), or both."""
+    """Who one is, for the server: a password or token, a client certificate (DER), or both."""
 
     user: str | None = None
     password: str | None = None
+    token: str | None = None
+    at_once: bool = False
     certificate: bytes | None = None
     key: bytes | None = None
     intermediates: list[bytes] = field(default_factory=list)
@@ -198,6 +224,8 @@ def credential(
     key: Path | None,
     p12: Path | None,
     p12_password_file: Path | None,
+    token_file: Path | None = None,
+    at_once: bool = False,
 ) -> Credential:
     """Return what the CREDENTIAL options say; all of them may be absent. Raises ConfigError."""
     found = Credential(user=user)
@@ -205,6 +233,13 @@ def credential(
         raise est.ConfigError("--user and --password-file belong together")
     if password_file is not None:
         found.password = files.read_secret(password_file, "--password-file")
+    if token_file is not None:
+        if user is not None:
+            raise est.ConfigError("--token-file replaces --user and --password-file")
+        found.token = files.read_secret(token_file, "--token-file")
+        found.at_once = at_once
+    elif at_once:
+        raise est.ConfigError("--token-at-once needs --token-file")
     if p12 is not None:
         if cert is not None or key is not None:
             raise est.ConfigError("--p12 replaces --cert and --key")
@@ -223,7 +258,12 @@ def credential(
 
 
 def client(
-    url: str, whom: Trust, who: Credential, log: Any, original_spec: bool = False
+    url: str,
+    whom: Trust,
+    who: Credential,
+    log: Any,
+    original_spec: bool = False,
+    redirects: list[str] | None = None,
 ) -> est.Client:
     """Return the library's client for these options."""
     host, port, label = parse_url(url)
@@ -238,6 +278,9 @@ def client(
         revocation=None if whom.revocation == Policy.OFF else whom.revocation.value,
         user=who.user,
         password=who.password,
+        token=who.token,
+        at_once=who.at_once,
+        redirects=redirects or (),
         certificate=who.certificate,
         key=who.key,
         intermediates=who.intermediates,

@@ -32,6 +32,8 @@ def fail(error: est_errors.EstError, as_json: bool) -> NoReturn:
         values = {"error": error.message, "step": error.step, "exit_status": status}
         if isinstance(error, est_errors.ApprovalNeeded):
             values["candidate"] = {"subject": error.subject, "fingerprint": error.fingerprint}
+        if isinstance(error, est_errors.RetryLater):
+            values["retry_after"] = error.retry_after
         print(json.dumps(values))
     print(f"estctl: {error}", file=sys.stderr)
     raise typer.Exit(status)

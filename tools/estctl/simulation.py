@@ -59,6 +59,15 @@ def write_settings(flash: Path, settings: dict[str, Any], files: dict[str, bytes
     _write_private(flash / "device.json", json.dumps(settings, indent=2).encode())
 
 
+def change_setting(flash: Path, name: str, value: Any) -> None:
+    """Change one setting of device.json. Raises ConfigError where it cannot be read."""
+    try:
+        settings = json.loads((flash / "device.json").read_bytes())
+    except ValueError:
+        raise ConfigError(f"{flash / 'device.json'} is not JSON") from None
+    write_settings(flash, {**settings, name: value}, {})
+
+
 def boot(
     flash: Path,
     interpreter: str,
