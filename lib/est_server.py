@@ -47,6 +47,7 @@ class _Server:
         from pki import path, server_name, x509
 
         client = self._client
+        self.store = None  # of a first attempt nothing may remain
         certificates = [x509.Certificate(raw) for raw in chain]
         if chain[-1] not in self.anchors:
             return  # TLS itself refuses it, and knows the reason; _check() makes sure

@@ -34,10 +34,11 @@ class Board:
 
     def __init__(self, interpreter, flash):
         self.interpreter, self.flash = interpreter, flash
+        self.heap = []
 
     def boot(self, *options):
         arguments = ["--json", "--flash", self.flash, "--interpreter", self.interpreter]
-        return estctl("device", *arguments, *options)
+        return estctl("device", *arguments, *self.heap, *options)
 
     @property
     def stored(self):
@@ -199,6 +200,7 @@ class TestStores:
 class TestKeyUpdate:
     def test_a_device_lives_through_a_rollover_of_its_ca(self, servers, board, tmp_path):
         server = servers.start(tmp_path / "server", "--scenario", "rollover")
+        board.heap = ["--heap", "112k"] if board.interpreter == "micropython32" else []
         first = board.boot(*server.pinned, *server.credential)
         assert first.status == 0, first.err
         assert first.json["trust"]["anchors"] == [server.fingerprint]
