@@ -21,11 +21,13 @@ async def fetch(client, csr, decrypt, close):
     """
     if not client.ca_certificates:
         await client.cacerts()  # 4.2: current CA certificates before enrolling
-    from base64_stream import encode_lines
+    if not callable(csr):  # else an est_link.Linked
+        from base64_stream import encode_lines
 
+        csr = encode_lines(csr)
     # Never over a provisional connection: _operation() sees to that (4.4, first paragraph).
     key, encrypted, message = await client._operation(
-        "POST", "serverkeygen", "application/pkcs10", encode_lines(csr), (), _parts
+        "POST", "serverkeygen", "application/pkcs10", csr, (), _parts
     )
     if client.authorised and client.authorised[0] == "implicit":
         client._log(

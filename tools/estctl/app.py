@@ -4,6 +4,7 @@ import typer
 
 from estctl import device, enrollment
 from estctl.server.command import server
+from estctl.serverkeygen import serverkeygen
 
 app = typer.Typer(
     help="EST (RFC 7030) from the host: a development server, a client, a simulated board.",
@@ -17,6 +18,7 @@ for command in (
     enrollment.csrattrs,
     enrollment.enroll,
     enrollment.reenroll,
+    serverkeygen,
     device.device,
 ):
     app.command()(command)

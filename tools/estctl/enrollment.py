@@ -49,7 +49,7 @@ def cacerts(
             "handshakes": client.handshakes,
         }
 
-    _run(work(), as_json, "CA certificates")
+    run(work(), as_json, "CA certificates")
 
 
 def csrattrs(
@@ -75,7 +75,7 @@ def csrattrs(
             attributes = await client.csrattrs()
         return {"attributes": attributes.as_text() if attributes else []}
 
-    _run(work(), as_json, "CSR attributes")
+    run(work(), as_json, "CSR attributes")
 
 
 def enroll(
@@ -135,11 +135,11 @@ def enroll(
                     parts = (subject or "", names, (), (), attributes, more)
                     return requests.build(own_key, *parts)  # type: ignore[no-any-return]
 
-                request = await _linked(client, make)
-            issued = await _patiently(lambda: client.simpleenroll(request), max_wait, as_json)
-        return await _written(client, issued, own_key, out_cert, out_key, out_ca)
+                request = await linked(client, make)
+            issued = await patiently(lambda: client.simpleenroll(request), max_wait, as_json)
+        return await written(client, issued, own_key, out_cert, out_key, out_ca)
 
-    _run(work(), as_json, "Enrolled")
+    run(work(), as_json, "Enrolled")
 
 
 def reenroll(
@@ -191,14 +191,14 @@ def reenroll(
 
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec) as client:
-            request = await _linked(client, make)
-            issued = await _patiently(lambda: client.simplereenroll(request), max_wait, as_json)
-        return await _written(client, issued, own_key, out_cert, out_key, out_ca)
+            request = await linked(client, make)
+            issued = await patiently(lambda: client.simplereenroll(request), max_wait, as_json)
+        return await written(client, issued, own_key, out_cert, out_key, out_ca)
 
-    _run(work(), as_json, "Renewed")
+    run(work(), as_json, "Renewed")
 
 
-def _run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, title: str) -> None:
+def run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, title: str) -> None:
     """Run a command's work and print its result, or its error."""
     try:
         values = asyncio.run(work)
@@ -225,19 +225,17 @@ async def _remark(
             log(f"csrattrs: the server lists {text}; this request does without")
 
 
-async def _linked(
+async def linked(
     client: est.Client, make: Callable[[bytes | None], Awaitable[bytes]]
 ) -> est_link.Linked:
     """Return a request that is made for each connection anew; once now, to see whether it can."""
-    linked = est_link.Linked(client, make)
+    request = est_link.Linked(client, make)
     await est_link.channel_binding(client)
-    await linked()
-    return linked
+    await request()
+    return request
 
 
-async def _patiently(
-    attempt: Callable[[], Awaitable[bytes]], max_wait: int, as_json: bool
-) -> bytes:
+async def patiently(attempt: Callable[[], Awaitable[T]], max_wait: int, as_json: bool) -> T:
     """Try until the server has made up its mind, as long as --max-wait allows (RFC 7030 4.2.3)."""
     log = output.progress(as_json)
     left = max_wait
@@ -253,7 +251,7 @@ async def _patiently(
             await asyncio.sleep(wait)
 
 
-async def _written(
+async def written(
     client: est.Client,
     issued: bytes,
     key: HostKey | None,

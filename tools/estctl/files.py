@@ -61,6 +61,17 @@ def read_key(path: Path) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
+def aes_key(content: bytes) -> bytes:
+    """Return the AES key (16 or 32 octets) of a file's content, hex or raw. Raises ValueError."""
+    try:
+        found = bytes.fromhex(content.decode("ascii"))
+    except ValueError:
+        found = content
+    if len(found) not in (16, 32):
+        raise ValueError
+    return found
+
+
 def read_p12(path: Path, password: bytes | None) -> tuple[bytes, bytes]:
     """Return (certificate DER, PKCS #8 key DER) of a PKCS #12 file."""
     try:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from est_errors import DerError
 from pki import der, oid
 
+from estctl import files
 from estctl.server import enveloped, request_policy
 from estctl.server.messages import Refusal
 from estctl.server.request_policy import RequestRefused
@@ -42,21 +43,13 @@ def read_key(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        return aes_key(path.read_bytes())
+        return files.aes_key(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"--key-encryption-key: {path}: {error.strerror}") from None
     except ValueError:
         raise SettingsError(
             f"--key-encryption-key: {path} holds no AES key of 16 or 32 octets, raw or in hex"
         ) from None
-
-
-def aes_key(content: bytes) -> bytes:
-    """Return the AES key of a file's content, hex or raw. Raises ValueError."""
-    found = content if len(content) in enveloped.WRAP else bytes.fromhex(content.decode("ascii"))
-    if len(found) not in enveloped.WRAP:
-        raise ValueError
-    return found
 
 
 async def new_key(request: x509.CertificateSigningRequest) -> PrivateKey:
