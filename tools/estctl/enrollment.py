@@ -5,6 +5,7 @@ They run lib/est.py itself; here files are read, waiting is bounded, and results
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +23,8 @@ from estctl.host_key import HostKey
 
 T = TypeVar("T")
 
+_FIRST_WAIT, _LONGEST_WAIT = 10, 300  # seconds, where a server says "not yet" and not how long
+
 
 def cacerts(
     url: options.Url,
@@ -30,6 +33,7 @@ def cacerts(
     system_trust: options.SystemTrust = False,
     revocation: options.Revocation = options.Policy.OFF,
     out_ca: options.OutCa = None,
+    allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
     """Fetch the CA certificates (RFC 7030 4.1)."""
@@ -38,7 +42,9 @@ def cacerts(
         files.check_writable(out_ca)
         whom = options.trust(anchors, fingerprint, system_trust, revocation)
         log = output.progress(as_json)
-        async with options.client(url, whom, options.Credential(), log) as client:
+        async with options.client(
+            url, whom, options.Credential(), log, redirects=allow_redirect
+        ) as client:
             found = await client.cacerts()
         if out_ca:
             files.write_certificates(out_ca, found)
@@ -64,14 +70,20 @@ def csrattrs(
     key: options.Key = None,
     p12: options.P12 = None,
     p12_password_file: options.P12PasswordFile = None,
+    token_file: options.TokenFile = None,
+    token_at_once: options.TokenAtOnce = False,
+    allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
     """Ask what the server wants in a request (RFC 7030 4.5)."""
 
     async def work() -> dict[str, Any]:
         whom = options.trust(anchors, fingerprint, system_trust, revocation)
-        who = options.credential(user, password_file, cert, key, p12, p12_password_file)
-        async with options.client(url, whom, who, output.progress(as_json)) as client:
+        who = options.credential(
+            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+        )
+        log = output.progress(as_json)
+        async with options.client(url, whom, who, log, redirects=allow_redirect) as client:
             attributes = await client.csrattrs()
         return {"attributes": attributes.as_text() if attributes else []}
 
@@ -90,6 +102,8 @@ def enroll(
     key: options.Key = None,
     p12: options.P12 = None,
     p12_password_file: options.P12PasswordFile = None,
+    token_file: options.TokenFile = None,
+    token_at_once: options.TokenAtOnce = False,
     new_key: Annotated[
         bool,
         typer.Option("--new-key", help="Make a P-256 key (the default without --key and --csr)."),
@@ -105,6 +119,7 @@ def enroll(
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
     original_spec: options.OriginalSpec = False,
+    allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
     """Enrol: get a certificate for a key (RFC 7030 4.2.1)."""
@@ -112,7 +127,9 @@ def enroll(
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
         whom = options.trust(anchors, fingerprint, system_trust, revocation)
-        who = options.credential(user, password_file, cert, key, p12, p12_password_file)
+        who = options.credential(
+            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+        )
         own_key = None
         if csr is None:
             own_key = _enrolment_key(key, new_key, out_key)
@@ -121,7 +138,7 @@ def enroll(
         elif link == options.LinkPolicy.REQUIRED:
             raise est.ConfigError("--csr is sent as it is: it cannot be linked (--link required)")
         log = output.progress(as_json)
-        async with options.client(url, whom, who, log, original_spec) as client:
+        async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             await client.cacerts()
             if csr is not None:
                 request = files.read_request(csr)
@@ -130,8 +147,10 @@ def enroll(
                 await _remark(attributes, own_key, log)
                 names = san.split(",") if san else []
 
+                demanded = attributes is not None and attributes.wants_challenge_password
+
                 def make(binding: bytes | None) -> Awaitable[bytes]:
-                    more = est_link.attributes(binding, attributes, link.policy)
+                    more = est_link.attributes(binding, demanded, link.policy)
                     parts = (subject or "", names, (), (), attributes, more)
                     return requests.build(own_key, *parts)  # type: ignore[no-any-return]
 
@@ -169,6 +188,7 @@ def reenroll(
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
     original_spec: options.OriginalSpec = False,
+    allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
     """Renew a certificate with its key, or with a new one (RFC 7030 4.2.2)."""
@@ -185,12 +205,12 @@ def reenroll(
         names = new_san.split(",") if new_san else None
 
         def make(binding: bytes | None) -> Awaitable[bytes]:
-            more = est_link.attributes(binding, None, link.policy)
+            more = est_link.attributes(binding, False, link.policy)
             parts = (who.certificate, new_subject, names, more)
             return renewal.build(own_key, *parts)  # type: ignore[no-any-return]
 
         log = output.progress(as_json)
-        async with options.client(url, whom, who, log, original_spec) as client:
+        async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             request = await linked(client, make)
             issued = await patiently(lambda: client.simplereenroll(request), max_wait, as_json)
         return await written(client, issued, own_key, out_cert, out_key, out_ca)
@@ -239,11 +259,15 @@ async def patiently(attempt: Callable[[], Awaitable[T]], max_wait: int, as_json:
     """Try until the server has made up its mind, as long as --max-wait allows (RFC 7030 4.2.3)."""
     log = output.progress(as_json)
     left = max_wait
+    longest = _FIRST_WAIT
     while True:
         try:
             return await attempt()
         except est.RetryLater as error:
-            wait = max(1, error.retry_after if error.retry_after is not None else 10)
+            wait = error.retry_after
+            if not wait:  # it does not say: exponential backoff with full jitter
+                wait = random.randint(1, longest)
+                longest = min(2 * longest, _LONGEST_WAIT)
             if wait > left:
                 raise
             log(f"{error}; waiting")
