@@ -57,6 +57,9 @@ def serverkeygen(
     key: options.Key = None,
     p12: options.P12 = None,
     p12_password_file: options.P12PasswordFile = None,
+    token_file: options.TokenFile = None,
+    token_at_once: options.TokenAtOnce = False,
+    allow_redirect: options.AllowRedirect = None,
     subject: options.Subject = None,
     san: options.San = None,
     key_encryption_key: KeyEncryptionKey = None,
@@ -77,10 +80,12 @@ def serverkeygen(
         if out_key is None:
             raise est.ConfigError("give --out-key, or the key that the server makes would be lost")
         whom = options.trust(anchors, fingerprint, system_trust, revocation)
-        who = options.credential(user, password_file, cert, key, p12, p12_password_file)
+        who = options.credential(
+            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+        )
         signer, decrypt, protection = await _protection(key_encryption_key, decrypt_key, key_id)
         log = output.progress(as_json)
-        async with options.client(url, whom, who, log, original_spec) as client:
+        async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             await client.cacerts()
             attributes = await client.csrattrs()
             names = san.split(",") if san else []
