@@ -17,12 +17,13 @@ OPTIONAL = "optional"
 REQUIRED = "required"
 
 
-def attributes(binding, csrattrs=None, policy=None):
+def attributes(binding, demanded=False, policy=None):
     """Return a list of the DER Attributes that link a request: one, or none where that is right.
 
-    binding: what channel_binding() gave (bytes or None). csrattrs: what the server
-    wants, a CsrAttributes or None. policy: None, OPTIONAL, where a request may go unlinked
-    although the server lists challengePassword, or REQUIRED, where none may. Raises ConfigError.
+    binding: what channel_binding() gave (bytes or None). demanded:
+    whether the server wants the link (CsrAttributes.wants_challenge_password). policy: None,
+    OPTIONAL, where a request may go unlinked all the same, or REQUIRED, where none may. Raises
+    ConfigError.
     """
     if binding is not None:
         password = b2a_base64(binding)[:-1]
@@ -30,7 +31,6 @@ def attributes(binding, csrattrs=None, policy=None):
             raise ConfigError("tls-unique is too long for challengePassword (RFC 7030 3.5)")
         value = der.tlv(der.SET, der.tlv(_PRINTABLE, password))
         return [der.tlv(der.SEQUENCE, der.oid(_CHALLENGE_PASSWORD), value)]
-    demanded = csrattrs and csrattrs.wants_challenge_password
     if policy == REQUIRED or (demanded and policy != OPTIONAL):
         raise ConfigError(
             "%s that the request is linked to TLS (challengePassword, RFC 7030 3.5), and this "

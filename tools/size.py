@@ -22,7 +22,7 @@ BUILD = ROOT / "build"
 NOT_AT_FIRST_BOOT = frozenset(
     {
         "devid/pending.py",
-        "devid/request.py",
+        "devid/wishes.py",
         "est_link.py",
         "est_digest.py",
         "est_redirect.py",

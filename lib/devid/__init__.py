@@ -28,7 +28,8 @@ UNCHANGED = "unchanged"
 _DAY = const(86400)
 _PENDING = "/pending.der"
 
-# What checks certificates, and what makes a request: never both in the heap at once.
+# What checks certificates, what says what a request is to hold, and what makes it: never two of
+# them in the heap at once.
 _FOR_TRUST = (
     "devid.clock",
     "devid.pending",
@@ -46,16 +47,17 @@ _FOR_TRUST = (
     "pki.signature",
     "pki.x509",
 )
-_FOR_REQUEST = (
-    "pki.csr",
+_FOR_NAMES = (
+    "devid.wishes",
+    "est_link",
+    "pki.csr_template",
+    "pki.csr_wishes",
     "pki.csrattrs",
-    "pki.entropy",
     "pki.general_name",
-    "pki.keys",
+    "pki.key_kind",
     "pki.name",
-    "pki.p256",
-    "pki.rfc6979",
 )
+_FOR_REQUEST = ("pki.csr", "pki.entropy", "pki.keys", "pki.p256", "pki.rfc6979")
 
 
 class DeviceIdentity:
@@ -315,17 +317,27 @@ class DeviceIdentity:
         settings = self._settings
         attributes = await client.csrattrs() if settings.csrattrs else None
         forget(*_FOR_TRUST)
-        if attributes or settings.link or client.tls_unique or private:
-            from devid import request
+        from pki import csr
 
-            return await request.make(client, settings, attributes, self._log, private)
-        from pki import csr, keys
+        linked = None
+        if attributes or settings.link or client.tls_unique:
+            from devid import wishes
 
-        self._log("key: generating P-256")
-        key = await keys.generate()
-        request = await csr.build(
-            key, settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
-        )
+            parts, linked = await wishes.parts(client, settings, attributes, self._log)
+        else:
+            parts = csr.parts(
+                settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
+            )
+        attributes = None
+        forget(*_FOR_NAMES)
+        from pki import keys
+
+        if private:
+            key = await keys.load(private)
+        else:
+            self._log("key: generating P-256")
+            key = await keys.generate()
+        request = linked(key) if linked else await csr.signed(key, *parts)
         return await key.private_bytes(), request
 
     def _waits(self):

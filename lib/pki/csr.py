@@ -4,7 +4,7 @@ import hashlib
 
 from est_errors import ConfigError
 
-from pki import der, name, oid
+from pki import der, oid
 
 _EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"  # RFC 2985 5.4.2
 
@@ -39,18 +39,30 @@ async def build(key, subject, san=(), key_usage=(), ext_key_usage=(), attributes
     Attributes (DER bytes each), such as key_protection's. Raises ConfigError for arguments that
     make no request, KeyFault where the server demands another kind of key.
     """
+    public = await key.public_key() if attributes else None
+    made = parts(subject, san, key_usage, ext_key_usage, attributes, public)
+    return await signed(key, made[0], made[1], made[2] + list(more))
+
+
+def parts(subject, san=(), key_usage=(), ext_key_usage=(), attributes=None, public=None):
+    """Return (subject, extensions, attributes), which signed() makes a request of.
+
+    Arguments and errors as build()'s. public: the SubjectPublicKeyInfo (DER bytes); None: the key
+    is still to be made, on P-256. A board does the one before the other, to save heap.
+    """
     if isinstance(subject, str):
+        from pki import name
+
         subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
     extensions = _extensions(subject, san, key_usage, ext_key_usage)
+    more = []
     if attributes:
         from pki import csr_wishes
 
-        public = await key.public_key()
-        subject, extensions, wanted = csr_wishes.obey(attributes, subject, extensions, public)
-        more = list(more) + wanted
+        subject, extensions, more = csr_wishes.obey(attributes, subject, extensions, public)
     if len(subject) == 2 and oid.SUBJECT_ALT_NAME not in [kind for kind, _ in extensions]:
         raise ConfigError("a request needs a subject or a subjectAltName")
-    return await signed(key, subject, extensions, more)
+    return subject, extensions, more
 
 
 async def signed(key, subject, extensions, more=()):

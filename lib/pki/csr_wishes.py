@@ -19,11 +19,12 @@ def obey(attributes, subject, extensions, public):
 
     attributes: a csrattrs.CsrAttributes. subject: the caller's Name (DER). extensions: the
     caller's, a list of (OID contents, DER Extension). public: the key's SubjectPublicKeyInfo
-    (DER). What is returned has the same forms; the attributes are a list of DER. Raises
-    ConfigError naming what the caller has to give, KeyFault where another kind of key is needed.
+    (DER), or None for one on P-256 that is still to be made. What is returned has the same forms;
+    the attributes are a list of DER. Raises ConfigError naming what the caller has to give,
+    KeyFault where another kind of key is needed.
     """
     template = attributes.template
-    _check_key(attributes, key_kind.of_key(public))
+    _check_key(attributes, _kind(public))
     wanted = attributes.extensions()
     made = _supplied(wanted, extensions, subject, public, template is not None)
     kinds = [kind for kind, _ in made]
@@ -36,14 +37,14 @@ def obey(attributes, subject, extensions, public):
     return subject, made, more
 
 
-def unmet(attributes, public):
+def unmet(attributes, public=None):
     """Return a list of texts: what the server lists and the request will not have, for a log.
 
     Arguments as in obey().
     """
     if attributes.template:
         return []
-    kind = key_kind.of_key(public)
+    kind = _kind(public)
     wished = key_wishes(attributes)
     texts = []
     if wished and not [one for one in wished if key_kind.fits(one, kind)]:
@@ -85,6 +86,10 @@ def key_wishes(attributes):
                 short = value[0] == der.INTEGER and len(value) < 6
                 wished.append((kind, reader.integer() if short else None))
     return wished
+
+
+def _kind(public):
+    return key_kind.of_key(public) if public else (key_kind.EC, key_kind.PRIME256V1)
 
 
 def _check_key(attributes, kind):
@@ -161,7 +166,7 @@ def _usual(kind, public):
         return der.tlv(der.SEQUENCE, der.oid(b"\x2b\x06\x01\x05\x05\x07\x03\x02"))  # clientAuth
     if kind == oid.BASIC_CONSTRAINTS:
         return der.tlv(der.SEQUENCE)  # no CA
-    if kind == oid.SUBJECT_KEY_IDENTIFIER:  # RFC 7093 2, method 1
+    if kind == oid.SUBJECT_KEY_IDENTIFIER and public:  # RFC 7093 2, method 1
         import hashlib
 
         reader = der.sequence(public)

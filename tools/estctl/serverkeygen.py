@@ -90,8 +90,10 @@ def serverkeygen(
             attributes = await client.csrattrs()
             names = san.split(",") if san else []
 
+            demanded = attributes is not None and attributes.wants_challenge_password
+
             def make(binding: bytes | None) -> Awaitable[bytes]:
-                more = est_link.attributes(binding, attributes, link.policy) + protection
+                more = est_link.attributes(binding, demanded, link.policy) + protection
                 parts = (subject or "", names, (), (), attributes, more)
                 return requests.build(signer, *parts)  # type: ignore[no-any-return]
 
