@@ -234,6 +234,9 @@ class DeviceIdentity:
                 certificate = await client.simpleenroll(request, close=True)
                 self._log("simpleenroll: certificate received and checked")
             except EstError as error:
+                await client.close()
+                forget(*_FOR_NAMES)
+                forget(*_FOR_REQUEST)
                 # What has verified the server need not be found again.
                 self._keep_trust(client)
                 if isinstance(error, ServerError):

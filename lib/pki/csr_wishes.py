@@ -100,8 +100,8 @@ def _check_key(attributes, kind):
             return
     if wished:
         raise KeyFault(
-            "csrattrs: the server demands %s; this device's is a %s key"
-            % (" or ".join([_article(wanted) for wanted in wished]), key_kind.text(kind))
+            "csrattrs: the server demands %s; this device's is %s"
+            % (" or ".join([_article(wanted) for wanted in wished]), _article(kind))
         )
 
 
