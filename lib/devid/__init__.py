@@ -103,7 +103,8 @@ class DeviceIdentity:
 
                 wait = pending.patience(error, tries, max_wait, self._limits)
                 self._log("%s; waiting %d s" % (error, wait))
-            forget("devid.pending")
+                del pending  # a name is enough to hold a module in the heap
+            forget("devid.pending", "est_refusal")
             if max_wait is not None:
                 max_wait -= wait
             tries += 1
@@ -223,10 +224,12 @@ class DeviceIdentity:
             from devid import pending
 
             private, request = pending.load(self._store(), self._settings, self._limits, self._log)
+            del pending
         client = self._client(None)
         async with client:
             try:
-                await self._fetch_anchors(client)
+                # Where the request is there already, the heap is not as whole as at a first boot.
+                await self._fetch_anchors(client, close=bool(request))
                 forget(*_FOR_TRUST)
                 if not request:
                     private, request = await self._request(client, private)
