@@ -23,6 +23,12 @@ class TestHost:
         done = estctl("reenroll", "--json", *server.at, *mine, "--out-cert", tmp_path / "2.pem")
         assert done.status == 0, done.err
 
+    def test_a_linked_request_that_has_to_wait(self, servers, tmp_path):
+        wait = ("--not-yet", "2", "--retry-after", "1")
+        server = servers.start(tmp_path / "server", "--link", "require", *TLS["1.2"], *wait)
+        done = enroll(server, tmp_path, "--max-wait", "30")
+        assert done.status == 0, done.err
+
     def test_the_server_says_that_it_wants_the_link(self, servers, tmp_path):
         server = servers.start(tmp_path / "server", "--link", "require")
         done = estctl("csrattrs", "--json", *server.at)
@@ -70,6 +76,16 @@ class TestHost:
 
 
 class TestDevice:
+    def test_a_linked_request_is_made_anew_with_its_key_after_a_reboot(self, servers, tmp_path):
+        wait = ("--not-yet", "1", "--retry-after", "1")
+        server = servers.start(tmp_path / "server", "--link", "require", *TLS["1.2"], *wait)
+        flash = ["--flash", tmp_path / "flash", "--interpreter", "cpython"]
+        done = estctl("device", "--json", *server.pinned, *server.credential, *flash)
+        while done.status == 4:  # "not yet", and then perhaps too early
+            done = estctl("device", "--json", *flash)
+        assert done.status == 0, done.err
+        assert "asking again with the same key" in done.out
+
     @pytest.mark.parametrize("interpreter", ["cpython", "micropython", "micropython32"])
     def test_a_server_that_demands_the_link(self, servers, tmp_path, interpreter):
         server = servers.start(tmp_path / "server", "--link", "require", *TLS["1.2"])

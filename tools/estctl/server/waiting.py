@@ -4,6 +4,7 @@ import hashlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from pki.x509 import request_public_key
 
 from estctl.server.messages import Refusal
 
@@ -20,10 +21,14 @@ class WaitingRoom:
         self._asked: dict[bytes, int] = {}
 
     def check(self, csr: x509.CertificateSigningRequest) -> None:
-        """Raise Refusal with 202 while the very same request has to wait."""
+        """Raise Refusal with 202 while a request has to wait.
+
+        It is known again by subject and key: one that is linked to TLS differs in each session.
+        """
         if not self._times:
             return
-        name = hashlib.sha256(csr.public_bytes(Encoding.DER)).digest()
+        public = bytes(request_public_key(csr.public_bytes(Encoding.DER)))
+        name = hashlib.sha256(csr.subject.public_bytes() + public).digest()
         asked = self._asked.pop(name, 0)
         if asked >= self._times:
             return
