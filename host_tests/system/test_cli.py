@@ -277,5 +277,13 @@ class TestExitStatuses:
 
 def test_help_names_every_command():
     done = estctl("--help")
-    for command in ("server", "cacerts", "csrattrs", "enroll", "reenroll", "device"):
+    for command in (
+        "server",
+        "cacerts",
+        "csrattrs",
+        "enroll",
+        "reenroll",
+        "serverkeygen",
+        "device",
+    ):
         assert command in done.out
