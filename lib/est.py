@@ -299,6 +299,8 @@ class Client:
             return certificates(message, self._limits.MAX_CERTIFICATES)
         except EstError as error:
             raise at(operation, error)
+        finally:
+            forget("pki.cms")
 
     async def _operation(
         self, method, operation, content_type=None, body=None, nothing=(), read=None
