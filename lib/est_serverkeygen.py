@@ -17,7 +17,8 @@ async def fetch(client, csr, decrypt, close):
     """Return (PKCS #8 DER, certificate DER): see Client.serverkeygen.
 
     The key is whole, it is the certificate's, and the certificate chains to the CA. Raises
-    KeyFault where the key cannot be decrypted, checked or used, and all that simpleenroll raises.
+    KeyFault where the key cannot be decrypted with what is there, ProtocolError where it is of a
+    kind that cannot be checked, and all that simpleenroll raises.
     """
     if not client.ca_certificates:
         await client.cacerts()  # 4.2: current CA certificates before enrolling
@@ -56,9 +57,12 @@ async def _opened(key, encrypted, decrypt):
         forget("pki.enveloped", "pki.aes", "pki.ecdh")
     from pki import private_key
 
-    found = await private_key.read(key)
-    forget("pki.private_key")
-    return found
+    try:
+        return await private_key.read(key)
+    except KeyFault as error:
+        raise ProtocolError("the server's key cannot be used: " + error.message)
+    finally:
+        forget("pki.private_key")
 
 
 def _certificates(message, limits):

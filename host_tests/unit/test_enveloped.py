@@ -3,7 +3,7 @@
 from binascii import unhexlify
 
 from checks import araises, vector
-from est_errors import ConfigError, DerError, KeyFault, LimitError, ProtocolError
+from est_errors import ConfigError, DerError, EstError, KeyFault, LimitError, ProtocolError
 from pki import aes, der, enveloped, key_protection, keys
 from test_keys import SEC1
 
@@ -215,6 +215,35 @@ async def test_every_truncation_is_refused():
         whole = message(name)
         for size in range(0, len(whole), step):
             await araises(ProtocolError, enveloped.private_key(whole[:size], decrypt))
+
+
+async def test_octets_that_are_changed_raise_nothing_but_errors_of_ours():
+    key = await keys.load(SEC1)
+    for name, decrypt, step in (("kek-256-signed", SHARED, 1), ("ecdh-ber", key, 7)):
+        whole = bytearray(message(name))
+        for at in range(0, len(whole), step):
+            for change in (0x01, 0x80, 0xFF):
+                whole[at] ^= change
+                try:
+                    await enveloped.private_key(bytes(whole), decrypt)
+                except EstError:
+                    pass
+                whole[at] ^= change
+
+
+async def test_a_content_that_is_changed_raises_nothing_but_errors_of_ours():
+    plain = der.tlv(der.SEQUENCE, KEY)
+    content = der.tlv(0xA0, der.tlv(der.OCTET_STRING, plain))
+    inner = der.tlv(der.SEQUENCE, KEY_PACKAGE, content)
+    signed = bytearray(der.tlv(der.SEQUENCE, der.integer(3), b"\x31\x00", inner, b"\x31\x00"))
+    for at in range(len(signed)):
+        for change in (0x01, 0x20, 0x80, 0xFF):
+            signed[at] ^= change
+            try:
+                enveloped._inside(bytes(signed))
+            except ProtocolError:
+                pass
+            signed[at] ^= change
 
 
 def test_the_attributes_of_a_request():

@@ -82,3 +82,16 @@ async def test_every_truncation_is_refused_and_shows_nothing():
             error = await araises(KeyFault, private_key.read(whole[:size]))
             assert "08eba8" not in str(error)
         await araises(KeyFault, private_key.read(whole + b"\0"))
+
+
+async def test_octets_that_are_changed_raise_nothing_but_errors_of_ours():
+    for encoded, step in ((PKCS8, 2), (SEC1, 3), (RSA, 13)):
+        whole = bytearray(encoded)
+        for at in range(0, len(whole), step):
+            for change in (0x01, 0x80):
+                whole[at] ^= change
+                try:
+                    await private_key.read(bytes(whole))
+                except KeyFault:
+                    pass
+                whole[at] ^= change

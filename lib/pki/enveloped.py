@@ -56,13 +56,13 @@ async def private_key(message, decrypt):
 async def _content_key(recipients, decrypt):
     """Return the content-encryption key that one of the RecipientInfos has for us."""
     shared = isinstance(decrypt, tuple)
-    others = []
+    other = None
     tried = 0
     while recipients.more():
         tag = recipients.peek()
         recipient = recipients.enter(tag)
         if tag != (_KEKRI if shared else _KARI):
-            others.append(_REFUSED.get(tag, b"another scheme"))
+            other = other or _REFUSED.get(tag, b"another scheme")
             continue
         tried += 1
         if tried > _MAX_TRIED:
@@ -73,10 +73,9 @@ async def _content_key(recipients, decrypt):
             found = await _with_own_key(recipient, decrypt)
         if found:
             return found
-    if others and not tried:
+    if other and not tried:
         raise KeyFault(
-            "the server encrypted the key by %s, which is not what was asked for"
-            % others[0].decode()
+            "the server encrypted the key by %s, which is not what was asked for" % other.decode()
         )
     raise KeyFault("the server encrypted the key for another key than the one to decrypt it with")
 

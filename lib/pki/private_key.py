@@ -34,7 +34,7 @@ async def read(encoded):
                 return await _pkcs1(bytes(reader.take(der.OCTET_STRING)))
             whole = bytes(encoded)
     except DerError:
-        raise KeyFault("the server's key is no PKCS #8 private key, or a damaged one")
+        raise KeyFault("this is no PKCS #8 private key, or a damaged one")
     from pki import keys
 
     key = await keys.load(encoded)
@@ -80,6 +80,6 @@ async def _pkcs1(encoded):
         right = right and divide()
         await asyncio.sleep(0)
     if not right:
-        raise KeyFault("the server's RSA key is damaged: its numbers do not belong together")
+        raise KeyFault("a damaged RSA key: its numbers do not belong together")
     whole = der.tlv(der.SEQUENCE, der.integer(0), _RSA, der.tlv(der.OCTET_STRING, encoded))
     return whole, der.tlv(der.SEQUENCE, _RSA, der.bit_string(public))
