@@ -21,7 +21,8 @@ async def _enroll(wish):
     for name in ("certificate", "key"):
         if name in wish:
             wish[name] = unhexlify(wish[name])
-    anchors = [unhexlify(raw) for raw in wish.pop("anchors")]
+    for name in ("anchors", "implicit"):
+        wish[name] = [unhexlify(raw) for raw in wish.pop(name, ())]
     key = await keys.generate()
     bindings = []
 
@@ -31,7 +32,7 @@ async def _enroll(wish):
         return await csr.build(key, "CN=x", (), (), (), None, more)
 
     error = None
-    async with est.Client("127.0.0.1", anchors=anchors, **wish) as client:
+    async with est.Client("127.0.0.1", **wish) as client:
         first = await est_link.channel_binding(client)
         try:
             await getattr(client, operation)(est_link.Linked(client, make))

@@ -102,6 +102,14 @@ def test_each_connection_has_its_own_request(device, ca, old_context, anchor, st
     assert len(set(went["bindings"])) == connections
 
 
+def test_under_implicit_anchors_the_request_is_linked_too(device, ca, old_context, anchor):
+    judge = Judge(ca, anchor)
+    went = run(device, judge, old_context, anchors=[], implicit=[anchor.hex()], **BASIC)
+    assert went["error"] is None, went
+    found, own = judge.passwords[0]
+    assert found == (own if device.name == "cpython" else None)
+
+
 def test_in_tls_1_3_nothing_stands_in_challenge_password(device, ca, context, anchor):
     judge = Judge(ca, anchor)
     went = run(device, judge, context, **BASIC)

@@ -78,13 +78,17 @@ def test_without_extensions_there_are_no_attributes(device):
     assert list(request.attributes) == []
 
 
-def test_extensions_that_the_server_gives_are_used_as_they_are(device):
+def test_extensions_that_the_server_gives_are_added_where_none_is_named(device):
     attributes = _csrattrs(
         x509.KeyUsage(True, *[False] * 8), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     )
     request = made(device, subject="CN=x", attributes=attributes)
     assert len(list(request.extensions)) == 2
     assert request.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+
+
+def test_extensions_that_the_server_gives_replace_those_that_are_named(device):
+    attributes = _csrattrs(x509.KeyUsage(True, *[False] * 8))
     wish = {"key_usage": ["keyAgreement"], "san": ["dns:pump7.example"]}
     both = made(device, subject="CN=x", attributes=attributes, **wish)
     usage = both.extensions.get_extension_for_class(x509.KeyUsage).value

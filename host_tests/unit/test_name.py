@@ -1,6 +1,6 @@
 from checks import raises
 from est_errors import ConfigError, DerError
-from pki import name
+from pki import der, name
 
 
 def test_a_subject_is_encoded_in_its_order():
@@ -44,3 +44,18 @@ def test_names_that_are_broken_are_refused():
     raises(DerError, name.decode, b"\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x02\xff\xfe")
     raises(DerError, name.decode, b"\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x02a\x1b")
     raises(DerError, name.decode, b"\x30\x09\x31\x07\x30\x05\x06\x03\x55\x04\x03")
+
+
+def test_control_characters_in_any_kind_of_string_are_refused():
+    def named(tag, octets):
+        part = der.tlv(der.SEQUENCE, der.oid(b"\x55\x04\x03"), der.tlv(tag, octets))
+        return der.tlv(der.SEQUENCE, der.tlv(der.SET, part))
+
+    assert name.decode(named(0x1E, b"\x00P\x00\xe9")) == "CN=P\xe9"
+    assert name.decode(named(0x14, b"P\xe9")) == "CN=P\xe9"
+    for tag, octets in (
+        (0x0C, b"\x1b["),
+        (0x14, b"\x1b["),
+        (0x1E, b"\0\x1b\0["),
+    ):
+        raises(DerError, name.decode, named(tag, octets))

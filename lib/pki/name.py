@@ -123,12 +123,13 @@ def string(reader):
     if tag & 0x20:
         raise DerError("DER: a name's value is not a string")
     octets = bytes(reader.take(tag))
-    if tag == _BMP:
-        return "".join(
-            [chr(octets[i] << 8 | octets[i + 1]) for i in range(0, len(octets) & ~1, 2)]
-        )
-    if tag == _T61:
-        return "".join([chr(c) for c in octets])
+    if tag in (_BMP, _T61):
+        step = 2 if tag == _BMP else 1
+        codes = [octets[i : i + step] for i in range(0, len(octets), step)]
+        try:
+            octets = "".join([chr(int.from_bytes(code, "big")) for code in codes]).encode()
+        except ValueError:  # half of a surrogate pair
+            octets = b"\xff"
     return utf8(octets)
 
 

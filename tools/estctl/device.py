@@ -62,6 +62,7 @@ def device(
             show_default="0, or as before",
         ),
     ] = None,
+    link: options.Link = options.LinkPolicy.DEMANDED,
     subject: options.Subject = "CN=device-{unique_id}",
     san: options.San = None,
     board: Annotated[
@@ -99,6 +100,8 @@ def device(
                 settings["san"] = san.split(",")
             if allow_redirect:
                 settings["redirects"] = allow_redirect
+            if link.policy:
+                settings["link"] = link.policy
             settings["max_wait"] = max_wait or 0
             simulation.write_settings(flash, settings, stored)
         elif not (flash / "device.json").is_file():
