@@ -220,6 +220,8 @@ class Stream:
         self._limits = limits
         self._peer = peer
         self._tls_socket = tls_socket
+        self._octet = bytearray(1)
+        self._ended = False
         self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
 
     async def verified(self):
@@ -246,7 +248,7 @@ class Stream:
     async def _handshake(self):
         # asyncio makes the handshake in the first read or write. A first read, which finds
         # nothing yet, sends our hello; the next ones wait for the server's messages.
-        octet = bytearray(1)
+        octet = self._octet
         count = self._tls_socket.readinto(octet)
         while self._peer.chain is None and count is None:
             count = await self._reader.readinto(octet)
@@ -257,10 +259,27 @@ class Stream:
 
     async def readinto(self, view):
         """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""
+        if self._ended:
+            return 0
+        sock = self._tls_socket
         # asyncio gives None where a TLS record carried no application data.
         count = None
         while count is None:
-            count = await self._bounded(self._reader.readinto(view))
+            count = await self._bounded(self._reader.readinto(view[:1] if sock else view))
+        # MicroPython's readinto() goes on until the buffer is full, and where it then meets the
+        # peer's close_notify that is forgotten: the next read waits for a server that waits for
+        # us to close. One octet at a time, the end is seen.
+        octet = self._octet
+        while sock and 0 < count < len(view):
+            try:
+                more = sock.readinto(octet)
+            except OSError:
+                break  # what came before it counts; the next read meets the error again
+            if not more:
+                self._ended = more == 0
+                break
+            view[count] = octet[0]
+            count += 1
         return count
 
     async def write(self, data):
