@@ -1,5 +1,6 @@
 """est.Client on each interpreter: what must work, and everything that must fail with one error."""
 
+import base64
 import datetime
 import hashlib
 import socket
@@ -195,6 +196,13 @@ class TestOperations:
         with ScriptedServer(answers(response(body)), context) as server:
             went = device.run("csrattrs", port=server.port, anchors=[anchor])
         assert went["results"][0][0] == "challengePassword (1.2.840.113549.1.9.7)"
+
+    def test_a_damaged_template_is_refused(self, device, context, anchor):
+        broken = bytes.fromhex("30153013060b2a864886f70d010910023d310430020500")  # no version
+        body = base64.b64encode(broken)
+        with ScriptedServer(answers(response(body)), context) as server:
+            went = device.run("csrattrs", port=server.port, anchors=[anchor])
+        fails(went, "DerError", "csrattrs: DER")
 
 
 class TestAuthentication:

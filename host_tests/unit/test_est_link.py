@@ -61,6 +61,6 @@ def test_wishes_that_are_met_are_not_mentioned():
 
 def test_wishes_that_are_not_met_are_named():
     p384 = key(key_kind.EC, der.oid(b"\x2b\x81\x04\x00\x22"))
-    assert csr_wishes.unmet(wishes(p384)) == ["a key on P-384"]
+    assert csr_wishes.unmet(wishes(p384)) == ["a P-384 key"]
     for dotted in ("1.2.840.10045.4.3.4", "1.2.840.113549.1.1.11", "2.16.840.1.101.3.4.2.2"):
         assert csr_wishes.unmet(wishes(signature(dotted))) == ["a signature by " + dotted]

@@ -31,7 +31,7 @@ class Template:
         self.wants_challenge_password = False
         reader = der.sequence(message)
         if reader.integer():
-            raise DerError("csrattrs: a template of another version")
+            raise DerError("a template of another version")
         if reader.peek() == der.SEQUENCE:
             self.subject = _subject(reader.enter())
         if reader.peek() == der.CONSTRUCTED_CONTEXT:
@@ -72,7 +72,7 @@ def _subject(reader):
                 given = bytes(part.raw)
             rdn.append((kind, given))
         if not rdn:
-            raise DerError("csrattrs: an empty RDN in the template")
+            raise DerError("an empty RDN in the template")
         rdns.append(rdn)
     return rdns
 

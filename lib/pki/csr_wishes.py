@@ -6,7 +6,7 @@ the same holds for the subject and the kind of key, and what it asks for and can
 an error. Without one the message is advice: only what can never work is an error.
 """
 
-from est_errors import ConfigError, DerError, KeyFault
+from est_errors import ConfigError, DerError, EstError, KeyFault
 
 from pki import csr, der, key_kind, name, oid
 from pki.csrattrs import read_extensions
@@ -21,8 +21,16 @@ def obey(attributes, subject, extensions, public):
     caller's, a list of (OID contents, DER Extension). public: the key's SubjectPublicKeyInfo
     (DER), or None for one on P-256 that is still to be made. What is returned has the same forms;
     the attributes are a list of DER. Raises ConfigError naming what the caller has to give,
-    KeyFault where another kind of key is needed.
+    KeyFault where another kind of key is needed; each names the step csrattrs.
     """
+    try:
+        return _obeyed(attributes, subject, extensions, public)
+    except EstError as error:
+        error.step = "csrattrs"
+        raise
+
+
+def _obeyed(attributes, subject, extensions, public):
     template = attributes.template
     _check_key(attributes, _kind(public))
     wanted = attributes.extensions()
@@ -48,11 +56,11 @@ def unmet(attributes, public=None):
     wished = key_wishes(attributes)
     texts = []
     if wished and not [one for one in wished if key_kind.fits(one, kind)]:
-        texts.append("a key on " + " or ".join([key_kind.text(one) for one in wished]))
+        texts.append(_listed(wished, _article))
     listed = [contents for contents in attributes.oids if _signs(contents)]
     used = _ECDSA + b"\x03\x02" if kind[0] == key_kind.EC else _RSA_SIGNATURE + b"\x0b"
     if listed and used not in listed and _SHA + b"\x01" not in listed:
-        texts.append("a signature by " + " or ".join([oid.dotted(one) for one in listed]))
+        texts.append("a signature by " + _listed(listed, oid.dotted))
     return texts
 
 
@@ -100,9 +108,14 @@ def _check_key(attributes, kind):
             return
     if wished:
         raise KeyFault(
-            "csrattrs: the server demands %s; this device's is %s"
-            % (" or ".join([_article(wanted) for wanted in wished]), _article(kind))
+            "the server demands %s; this device's is %s"
+            % (_listed(wished, _article), _article(kind))
         )
+
+
+def _listed(things, text):
+    """Return the first few in words: the list is the server's."""
+    return " or ".join([text(one) for one in things[:4]])
 
 
 def _article(kind):
@@ -133,8 +146,7 @@ def _own(kind, own):
         if own[i][0] == kind:
             return own.pop(i)[1]
     raise ConfigError(
-        "csrattrs: the server wants %s in the subject: give a subject that has it"
-        % name.label(kind)
+        "the server wants %s in the subject: give a subject that has it" % name.label(kind)
     )
 
 
@@ -177,9 +189,9 @@ def _usual(kind, public):
 
 def _without(kind):
     if kind == oid.SUBJECT_ALT_NAME:
-        return "csrattrs: the server wants a subjectAltName: give san"
+        return "the server wants a subjectAltName: give san"
     return (
-        "csrattrs: the server wants the extension %s and gives no value for it; this device "
+        "the server wants the extension %s and gives no value for it; this device "
         "knows none" % oid.dotted(kind)
     )
 
@@ -205,7 +217,7 @@ def _names(value, own, subject):
             filled.append(tag)
             out.extend(_own_names(tag, own, subject))
     if not out:
-        raise DerError("csrattrs: a subjectAltName without names")
+        raise DerError("a subjectAltName without names")
     return der.tlv(der.SEQUENCE, *out)
 
 
@@ -223,7 +235,7 @@ def _own_names(tag, own, subject):
         found.append(der.tlv(tag, subject))
     if not found:
         raise ConfigError(
-            "csrattrs: the server wants a subjectAltName %s: give it in san"
+            "the server wants a subjectAltName %s: give it in san"
             % SAN_KINDS.get(tag, "directoryName, which is the subject")
         )
     return found

@@ -44,7 +44,7 @@ class CsrAttributes:
 
     def _take_template(self, values):
         if self.template or len(values) != 1:
-            raise DerError("csrattrs: more than one template, or an empty one (RFC 9908)")
+            raise DerError("more than one template, or an empty one (RFC 9908)")
         from pki.csr_template import Template
 
         self.template = Template(values[0])
@@ -94,5 +94,5 @@ def read_extensions(reader, found):
         value = bytes(extension.take(der.OCTET_STRING)) if extension.more() else None
         extension.finish()
         if kind in [known for known, _, _ in found]:
-            raise DerError("csrattrs: the same extension is asked for twice")
+            raise DerError("the same extension is asked for twice")
         found.append((kind, critical, value))
