@@ -108,9 +108,7 @@ class Client:
         self._now = now
         self._log = log or _silent
         self._http = None
-        # Made once, while the heap is still whole, and used by every connection.
-        self._received = memoryview(bytearray(limits.CHUNK_SIZE))
-        self._text = memoryview(bytearray(limits.CHUNK_SIZE // 2))
+        self._make_buffers()
         self.anchors = list(anchors)
         self.authorities = []
         self.ca_certificates = []
@@ -130,6 +128,11 @@ class Client:
             raise ConfigError("revocation is soft, hard, or None for off")
         if self._provisional and not self._fingerprint and not ask:
             raise ConfigError("no trust: give anchors, or the SHA-256 fingerprint of the CA")
+
+    def _make_buffers(self):
+        """Make, while the heap is still whole, what every connection uses."""
+        self._received = memoryview(bytearray(self._limits.CHUNK_SIZE))
+        self._text = memoryview(bytearray(self._limits.CHUNK_SIZE // 2))
 
     async def __aenter__(self):
         return self
@@ -226,18 +229,22 @@ class Client:
     async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
-        linked = callable(csr)
-        if not linked:
+        linked = body = csr
+        if not callable(csr):
             from base64_stream import encode_lines
-        found = await self._certificates(
-            "POST", operation, "application/pkcs10", csr if linked else encode_lines(csr)
-        )
+
+            body = encode_lines(csr)
+            linked = None
+            del encode_lines  # a name is enough to hold its module in the heap
+        found = await self._certificates("POST", operation, "application/pkcs10", body)
+        body = None
         if close:
             await self.close()
+            self._received = self._text = None
         from pki.x509 import request_public_key
 
         try:
-            return await self._issued(found, request_public_key(csr.der if linked else csr))
+            return await self._issued(found, request_public_key(linked.der if linked else csr))
         except EstError as error:
             raise at(operation, error)
 
@@ -418,6 +425,8 @@ class Client:
         )
         from http_stream import HttpConnection
 
+        if self._text is None:
+            self._make_buffers()
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
 
     async def _within(self, step):
