@@ -30,7 +30,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
     StorageError,
     TrustError,
 )
-from heap import forget
+from heap import forget, write_over
 from micropython import const
 
 _OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
@@ -145,6 +145,7 @@ class Client:
         if self._http:
             http, self._http = self._http, None
             await http.close()
+            await write_over()
             # What only a connection needs makes room for what checks its answer.
             forget(
                 "base64_stream",
