@@ -10,7 +10,7 @@ from est_errors import EstError, KeyFault, LimitError, ProtocolError
 from heap import forget
 
 _ENVELOPED_DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"
-_PKCS7 = (b"application/pkcs7-mime", b"application/x-pkcs7-mime")
+_PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
 async def fetch(client, csr, decrypt, close):
@@ -76,46 +76,31 @@ async def _parts(response, limits, text):
 
     text: memoryview of the buffer for both the parts and their base64.
     """
-    from base64_stream import Base64Reader
+    import est_response
     from multipart_stream import MultipartReader, boundary_of
 
     half = len(text) // 2
     boundary = boundary_of(response.headers.get("content-type", ""))
-    multipart = MultipartReader(response, boundary, text[:half])
+    part = MultipartReader(response, boundary, text[:half])
     key = message = None
     encrypted = False
-    left = limits.MAX_BODY
-    while True:
-        kind = await multipart.next_part()
-        if kind is None:
-            break
-        kind = kind.split(b";")[0].strip()
-        octets = await _decoded(Base64Reader(multipart, text[half:]), left)
-        left -= len(octets)
+    while await part.next_part():
+        kind = part.content_type
+        if kind != "application/pkcs8" and kind not in _PKCS7:
+            raise ProtocolError("the server sent a part that is neither key nor certificate")
+        octets = await est_response.body(part, limits, text[half:])
         # Servers leave smime-type out, or use it freely: the content says what it is.
         enveloped = _ENVELOPED_DATA in bytes(octets[:20])
-        if enveloped or kind == b"application/pkcs8":
+        if enveloped or kind not in _PKCS7:
             if key is not None:
                 raise ProtocolError("the server sent more than one private key")
             key, encrypted = octets, enveloped
-        elif kind not in _PKCS7:
-            raise ProtocolError("the server sent a part that is neither key nor certificate")
         elif message is not None:
             raise ProtocolError("the server sent more than one certificate message")
         else:
             message = octets
+        if len(key or b"") + len(message or b"") > limits.MAX_BODY:
+            raise LimitError("the response is larger than %d bytes" % limits.MAX_BODY)
     if not key or not message:
         raise ProtocolError("the server sent no %s" % ("certificate" if key else "private key"))
     return key, encrypted, message
-
-
-async def _decoded(reader, most):
-    """Return what a Base64Reader gives (bytearray)."""
-    out = bytearray()
-    while True:
-        octets = await reader.read()
-        if not octets:
-            return out
-        if len(out) + len(octets) > most:
-            raise LimitError("the response is larger than this board takes (MAX_BODY)")
-        out.extend(octets)

@@ -18,13 +18,15 @@ _MARKS = b"'()+_,-./:=? "  # of a boundary, beside letters and digits
 def boundary_of(content_type):
     """Return the boundary (bytes) that a Content-Type header (str) of a multipart body names.
 
-    Raises ProtocolError where it is another type, or names none that could be one.
+    None where there is no header at all, as some servers leave it out. Raises ProtocolError where
+    it is another type, or names no boundary that could be one.
     """
+    if not content_type:
+        return None
     parts = content_type.split(";")
     if not parts[0].strip().lower().startswith("multipart/"):
         raise ProtocolError(
-            "the server answered with %s, not with multipart/mixed"
-            % (parts[0].strip()[:40] or "no content type")
+            "the server answered with %s, not with multipart/mixed" % parts[0].strip()[:40]
         )
     for part in parts[1:]:
         name, _, value = part.partition("=")
@@ -43,14 +45,19 @@ def boundary_of(content_type):
 class MultipartReader:
     """Reads the parts of a multipart body one after the other.
 
-    source: object with `async readinto(view) -> count`, 0 at the end. boundary: bytes. view:
-    memoryview of the buffer; a boundary and a header have to fit in, 128 bytes are enough.
-    Its methods raise ProtocolError, LimitError, and what the source raises.
+    source: object with `async readinto(view) -> count`, 0 at the end. boundary: bytes, or None for
+    the first line that can be one. view: memoryview of the buffer; a boundary and a header have to
+    fit in, 128 bytes are enough. Its methods raise ProtocolError, LimitError, and what the source
+    raises. For who reads a part: `content_type` is its media type (str, lower case, "" where it
+    has none), and it is `framed`: a cut-off one shows.
     """
 
+    framed = True
+
     def __init__(self, source, boundary, view):
+        self.content_type = ""
         self._source = source
-        self._delimiter = b"--" + boundary
+        self._delimiter = boundary and b"--" + boundary
         self._view = view
         self._pos = self._stop = self._end = 0
         self._fresh = True  # what is unread begins a line
@@ -60,17 +67,19 @@ class MultipartReader:
     async def next_part(self):
         """Go to the next part, past what is left of this one, or of the preamble.
 
-        Return its Content-Type (bytes in lower case, b"" where it has none), or None at the end,
-        to which the epilogue has then been read.
+        Return False at the end, to which the epilogue has then been read.
         """
         while await self._piece():
             self._advance(self._stop)
         if self._last:
             while await self._source.readinto(self._view):
                 pass
-            return None
+            return False
         self._between = False
-        return await self._content_type()
+        kind = (await self._type()).split(b";")[0].strip()
+        printable = all(0x20 < c < 0x7F for c in kind)
+        self.content_type = kind.decode() if printable else "?"
+        return True
 
     async def readinto(self, view):
         """Read the next bytes of the part into view; return the count, 0 at its end."""
@@ -95,15 +104,21 @@ class MultipartReader:
         await self._line()
         if self._fresh:
             line = bytes(self._view[self._pos : self._stop]).rstrip()
-            size = len(self._delimiter)
-            if line[:size] == self._delimiter and line[size:] in (b"", b"--"):
+            if (
+                self._delimiter is None
+                and line[:2] == b"--"
+                and 2 < len(line) <= 2 + _MAX_BOUNDARY
+            ):
+                self._delimiter = line
+            size = len(self._delimiter or ())
+            if size and line[:size] == self._delimiter and line[size:] in (b"", b"--"):
                 self._between = True
                 self._last = len(line) > size
                 self._pos = self._stop
                 return False
         return True
 
-    async def _content_type(self):
+    async def _type(self):
         """Read a part's head; return its Content-Type, folded lines joined (RFC 5322 2.2.3)."""
         found = []
         ours = False

@@ -26,7 +26,7 @@ from estctl.server.request_policy import RequestRefused
 from estctl.server.settings import SettingsError
 from estctl.server.signing import Pair, PrivateKey
 
-_BOUNDARY = "estServerKeyBoundary"
+_BOUNDARY = "7030-4-4-2"  # digits: a profile may write what is behind the type in capitals
 _CERTIFICATES = "application/pkcs7-mime; smime-type=certs-only"
 _PLAIN = "application/pkcs8"
 _ENCRYPTED = "application/pkcs7-mime; smime-type=server-generated-key"
