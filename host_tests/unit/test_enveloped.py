@@ -1,10 +1,11 @@
 """EnvelopedData: what OpenSSL made (vectors/cms), and what nobody should send."""
 
+import sys
 from binascii import unhexlify
 
-from checks import araises, vector
+from checks import araises, raises, vector
 from est_errors import ConfigError, DerError, EstError, KeyFault, LimitError, ProtocolError
-from pki import aes, der, enveloped, key_protection, keys
+from pki import aes, csr, der, enveloped, key_protection, keys
 from test_keys import SEC1
 
 KEY = vector("rfc9148/serverkeygen.key.der")
@@ -92,6 +93,19 @@ def test_the_key_wrap_of_rfc_3394():
         assert aes.unwrap(KEK[:kek], broken) is None
     for wrong in (b"", bytes(16), bytes(25), bytes(48)):
         assert aes.unwrap(KEK, wrong) is None
+
+
+def test_a_firmware_without_aes_is_an_error_that_says_so():
+    real = sys.modules.get("cryptolib")
+    sys.modules["cryptolib"] = sys  # which has no `aes`
+    try:
+        error = raises(KeyFault, aes.unwrap, KEK, bytes(24))
+    finally:
+        if real:
+            sys.modules["cryptolib"] = real
+        else:
+            del sys.modules["cryptolib"]
+    assert "no cryptolib" in str(error)
 
 
 async def test_a_shared_key_opens_what_openssl_encrypted():
@@ -259,3 +273,18 @@ def test_the_attributes_of_a_request():
     identifier, capabilities = key_protection.asymmetric(b"\xaa\xbb")
     assert identifier[2:15] == unhexlify("060b2a864886f70d0109100236")
     assert unhexlify("06062b8104010b01300b060960864801650304012d") in capabilities
+
+
+async def test_the_attributes_stand_in_the_request_in_ascending_order():
+    more = key_protection.symmetric(b"\xaa\xbb")
+    request = await csr.build(await keys.load(SEC1), "CN=x", ["dns:x.example"], more=more)
+    information = der.sequence(request).enter()
+    information.integer()
+    for _ in range(2):
+        information.element()  # subject, key
+    attributes = information.enter(der.CONSTRUCTED_CONTEXT)
+    found = []
+    while attributes.more():
+        found.append(bytes(attributes.element()))
+    assert len(found) == 3 and found == sorted(found)
+    assert all(attribute in found for attribute in more)
