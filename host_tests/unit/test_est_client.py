@@ -32,6 +32,12 @@ async def test_renewing_needs_the_certificate():
     await araises(ConfigError, client.simplereenroll(b""))
 
 
+def test_a_token_is_in_place_of_a_password():
+    raises(ConfigError, est.Client, "h", fingerprint=PIN, user="u", password="p", token="S3cret")
+    client = est.Client("h", fingerprint=PIN, token="S3cret", at_once=True)
+    assert "S3cret" not in repr(client) + str(client)
+
+
 def test_a_client_never_shows_its_password():
     client = est.Client("h", fingerprint=PIN, user="u", password="S3cret")
     assert "S3cret" not in repr(client) + str(client)

@@ -199,6 +199,16 @@ async def test_malformed_responses_are_refused():
         await araises(ProtocolError, exchange(bad, 1))
 
 
+async def test_lines_of_one_header_are_joined_within_a_bound():
+    line = b"WWW-Authenticate: " + b"y" * 30 + b"\r\n"
+    end = b"Content-Length: 0\r\n\r\n"
+    response = await connect(Wire(b"HTTP/1.1 401 No\r\n" + line * 2 + end)).request("GET", "/")
+    assert response.headers["www-authenticate"] == "y" * 30 + ", " + "y" * 30
+    wire = Wire(b"HTTP/1.1 401 No\r\n" + line * 3 + end)
+    error = await araises(LimitError, connect(wire).request("GET", "/"))
+    assert "too much in the header lines www-authenticate" in str(error)
+
+
 async def test_an_equal_second_content_length_is_taken():
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"
     assert (await exchange(answer))[2] == b"x"

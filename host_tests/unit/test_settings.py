@@ -96,6 +96,43 @@ def test_what_trust_may_say():
     os.remove("test_trust.pem")
 
 
+def test_credentials():
+    found = settings.parse(with_(credential={"user": "", "password": "pin"}))
+    assert (found.user, found.password, found.token) == ("", "pin", None)
+    found = settings.parse(with_(credential={"token": "t0ken"}))
+    assert found.token == "t0ken" and not found.at_once and found.user is None
+    assert settings.parse(with_(credential={"token": "t0ken", "at_once": True})).at_once
+    with open("test_settings.der", "wb") as file:
+        file.write(cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)[0])
+    both = {"certificate": "test_settings.der", "key": "test_settings.der"}
+    both.update({"user": "u", "password": "p"})
+    found = settings.parse(with_(credential=both))
+    assert found.certificate and found.key and (found.user, found.password) == ("u", "p")
+    for bad in (
+        {"token": 5},
+        {"token": "t0ken", "at_once": "yes"},
+        {"at_once": True},
+        {"token": "t0ken", "user": "u", "password": "p"},
+        {"certificate": "x"},
+    ):
+        error = str(raises(ConfigError, settings.parse, with_(credential=bad)))
+        assert "credential is" in error and "t0ken" not in error
+
+
+def test_other_hosts_that_the_server_may_send_us_to():
+    assert list(settings.parse(GOOD).redirects) == []
+    assert settings.parse(with_(redirects=["a:8443", "b"])).redirects == ["a:8443", "b"]
+    for bad in ("https://a", "a/b", "", "a:x"):
+        error = raises(ConfigError, settings.parse, with_(redirects=[bad]))
+        assert "is not HOST[:PORT]" in str(error)
+
+
+def test_how_long_a_boot_may_wait():
+    assert settings.parse(GOOD).max_wait is None
+    assert settings.parse(with_(max_wait=0)).max_wait == 0
+    raises(ConfigError, settings.parse, with_(max_wait="5"))
+
+
 def test_a_password_never_shows():
     values = with_(credential={"user": "u", "password": "S3cret"})
     found = settings.parse(values)
