@@ -161,9 +161,10 @@ class Client:
     async def cacerts(self, close=False):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
 
-        close: end the connection before they are checked, as in simpleenroll(). `anchors` and `authorities` are brought up to date with them (est_anchors says how), and
-        a change of the anchors ends the TLS session: the next operation makes a new one. Raises
-        TrustError and the other errors of `est`; then the anchors are as they were.
+        close: end the connection before they are checked, as in simpleenroll(). `anchors` and
+        `authorities` are brought up to date with them (est_anchors says how), and a change of the
+        anchors ends the TLS session: the next operation makes a new one. Raises TrustError and
+        the other errors of `est`; then the anchors are as they were.
         """
         import est_cacerts
 
@@ -415,7 +416,7 @@ class Client:
 
         stream = await est_server.connect(self)
         self.tls_unique = stream.tls_unique()
-        # What checks certificates comes back for the answer; until then the heap is the exchange's.
+        # What checks certificates comes back for the answer: until then the heap is the exchange's
         forget(
             "est_server",
             "pki.server_name",
