@@ -62,7 +62,8 @@ async def _opened(key, encrypted, decrypt):
     except KeyFault as error:
         raise ProtocolError("the server's key cannot be used: " + error.message)
     finally:
-        forget("pki.private_key")
+        # The path of the certificate is checked next, which needs much of a small heap.
+        forget("pki.private_key", "pki.keys", "pki.p256", "pki.entropy", "pki.rsa")
 
 
 def _certificates(message, limits):

@@ -12,15 +12,16 @@ from heap import forget
 _FOR_TRUST = (
     "est_cacerts",
     "est_anchors",
-    "pki.path",
-    "pki.x509",
+    "est_server",
     "pki.cms",
-    "pki.name",
+    "pki.ip_address",
+    "pki.path",
+    "pki.server_name",
     "pki.signature",
-    "pki.ec",
-    "pki.oid",
+    "pki.x509",
 )
-_FOR_REQUEST = ("pki.csr", "pki.key_protection", "pki.keys", "pki.p256", "pki.name", "pki.oid")
+_FOR_REQUEST = ("pki.csr", "pki.key_protection", "pki.name", "pki.rfc6979")
+_FOR_KEY = ("pki.entropy", "pki.keys", "pki.p256")
 
 
 async def _request(wish):
@@ -52,6 +53,8 @@ async def _keygen(wish):
         forget(*_FOR_TRUST)
         request, decrypt = await _request(wish)
         forget(*_FOR_REQUEST)
+        if "ecdh" not in wish:  # else the key that decrypts holds them in the heap
+            forget(*_FOR_KEY)
         return await client.serverkeygen(request, decrypt, close=True)
 
 

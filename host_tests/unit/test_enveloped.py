@@ -1,5 +1,6 @@
 """EnvelopedData: what OpenSSL made (vectors/cms), and what nobody should send."""
 
+import hashlib
 import sys
 from binascii import unhexlify
 
@@ -117,6 +118,32 @@ async def test_a_p256_key_opens_what_openssl_encrypted_by_ecdh():
     key = await keys.load(SEC1)
     for name in ("sha256", "sha1", "sha384", "sha512-cofactor", "keyid", "ber"):
         assert await enveloped.private_key(message("ecdh-" + name), key) == KEY, name
+
+
+async def test_keying_material_of_the_user_goes_into_the_kdf():
+    # RFC 5753 7.2: ukm is entityUInfo of ECC-CMS-SharedInfo.
+    own, other = await keys.load(SEC1), await keys.generate()
+    info = AES_WRAP + unhexlify("a0050403 756b6d a206040400000100".replace(" ", ""))
+    secret = await other.exchange((await own.public_key())[-65:])
+    shared_info = der.tlv(der.SEQUENCE, info)
+    kek = hashlib.sha256(secret + b"\0\0\0\1" + shared_info).digest()
+    point = der.bit_string((await other.public_key())[-65:])
+    recipient = der.tlv(
+        0xA1,
+        der.integer(3),
+        der.tlv(0xA0, der.tlv(0xA1, der.tlv(der.SEQUENCE), point)),
+        der.tlv(0xA1, der.tlv(der.OCTET_STRING, b"ukm")),
+        der.tlv(der.SEQUENCE, unhexlify("06062b8104010b01"), AES_WRAP),
+        der.tlv(
+            der.SEQUENCE,
+            der.tlv(
+                der.SEQUENCE,
+                der.tlv(0xA0, der.tlv(der.OCTET_STRING, b"id")),
+                der.tlv(der.OCTET_STRING, wrap(kek, CONTENT_KEY)),
+            ),
+        ),
+    )
+    assert await enveloped.private_key(sealed(KEY, [recipient]), own) == KEY
 
 
 async def test_a_signed_key_package_is_taken_out():
