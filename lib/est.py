@@ -375,6 +375,8 @@ class Client:
                 )
             path = target
             await self._past(response)
+            # It holds its connection, which may be closed by now, and a new one wants the room.
+            response = est_auth = None
 
     async def _request(self, method, path, content_type, body):
         """Send one request over the kept connection, or a new one; return the Response."""
