@@ -10,7 +10,7 @@ import sys
 
 from micropython import const
 
-_DEPTH = const(8)  # calls: as deep as what reads a response is awaited
+_DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshake goes deeper
 
 
 def forget(*modules):
