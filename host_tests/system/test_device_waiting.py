@@ -36,7 +36,7 @@ class TestNotYet:
         assert (server.folder / "log").read_text() == seen, "the server was asked too early"
         time.sleep(max(0, until - time.time() + 1))
         late = boot(flash, interpreter)
-        # The development server grants a request only when the very same one comes again.
+        # The development server grants a request only when its subject and key come again.
         assert late.status == 0, late.err
         assert "pending: asking again with the same key" in late.json["console"]
         assert "key: generating P-256" not in late.json["console"]
