@@ -40,7 +40,15 @@ def test_every_requirement_has_a_row():
 
 
 def test_every_option_that_it_shows_exists():
-    for command in ("server", "cacerts", "csrattrs", "enroll", "reenroll", "device"):
+    for command in (
+        "server",
+        "cacerts",
+        "csrattrs",
+        "enroll",
+        "reenroll",
+        "serverkeygen",
+        "device",
+    ):
         shown = re.findall(rf"estctl {command} (?:[^\n]*\\\n)*[^\n]*", README)
         done = subprocess.run(
             [sys.executable, "-m", "estctl", command, "--help"],
