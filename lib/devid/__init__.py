@@ -87,6 +87,7 @@ class DeviceIdentity:
         max_wait: the seconds (int) that may be waited in all where the server says "not yet"
         (RFC 7030 4.2.3), is busy, or cannot be reached; None: as many as it takes. What waits is
         kept on flash; asked too early, another ensure() raises RetryLater again.
+
         Returns ENROLLED, REFRESHED (the stored certificate is valid, the CA's certificates were
         fetched anew), or UNCHANGED. A new key and certificate replace the old ones in one step;
         whatever fails before leaves them as they were. Raises the errors of est_errors, each
