@@ -105,6 +105,13 @@ def test_enroll_with_a_new_key(server, tmp_path):
     assert "DNS:pump7.example, URI:urn:x:7" in text
 
 
+def test_certificates_and_keys_go_to_files_alone(server, tmp_path):
+    new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
+    for shown in ([], ["--json"]):
+        done = estctl("enroll", *shown, *new, "--original-spec")
+        assert done.status == 0 and "-----" not in done.out + done.err
+
+
 @pytest.mark.parametrize("kind", [EC_KEY, ("-algorithm", "RSA")], ids=["ec", "rsa"])
 def test_enroll_with_a_key_of_ones_own(server, tmp_path, kind):
     key = openssl_key(tmp_path / "own.key", *kind)

@@ -20,6 +20,8 @@ def test_defaults():
     assert (found.host, found.port, found.label) == ("h", 443, None)
     assert found.fingerprint == "ab" and found.anchors == [] and found.user is None
     assert found.csrattrs and found.storage == "identity" and found.ntp == "pool.ntp.org"
+    assert not found.original_spec
+    assert settings.parse(dict(GOOD, original_spec=True)).original_spec
 
 
 def test_urls():
