@@ -12,6 +12,7 @@ for _file in (
     "est_cacerts.py",
     "est_digest.py",
     "est_errors.py",
+    "est_fullcmc.py",
     "est_limits.py",
     "est_link.py",
     "est_redirect.py",

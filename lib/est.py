@@ -228,6 +228,17 @@ class Client:
 
         return await est_serverkeygen.fetch(self, csr, decrypt, close)
 
+    async def fullcmc(self, csr, key, certificate=None, close=False):
+        """Enrol by Full CMC (RFC 7030 4.3, RFC 5272); return the issued certificate (DER bytes).
+
+        csr: PKCS #10 request (DER bytes). key: the request's own, as in pki.keys, which signs the
+        message; or, with certificate (DER bytes), that one's key. close: as in simpleenroll().
+        Raises all that simpleenroll raises; the status of the answer is in the error's words.
+        """
+        import est_fullcmc
+
+        return await est_fullcmc.fetch(self, csr, key, certificate, close)
+
     async def _enroll(self, operation, csr, close):
         if not self.ca_certificates:
             await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling

@@ -73,7 +73,11 @@ def retry_after(value, now):
 
 
 async def _reason(response, limits):
-    """Return the server's plain-text reason (RFC 8951 5), bounded, or ""."""
+    """Return the server's reason, bounded, or "": text (RFC 8951 5) or PKI Response (4.3.2)."""
+    if response.content_type == "application/pkcs7-mime" and response.status >= 400:
+        import est_fullcmc
+
+        return await est_fullcmc.reason(response, limits)
     if response.status == 202 or response.content_type not in ("", "text/plain"):
         return ""
     return await response.text(limits.MAX_ERROR_TEXT)

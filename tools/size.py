@@ -23,6 +23,7 @@ NOT_AT_FIRST_BOOT = frozenset(
     {
         "devid/pending.py",
         "devid/wishes.py",
+        "est_fullcmc.py",
         "est_link.py",
         "est_digest.py",
         "est_redirect.py",
@@ -31,6 +32,9 @@ NOT_AT_FIRST_BOOT = frozenset(
         "est_serverkeygen.py",
         "multipart_stream.py",
         "pki/aes.py",
+        "pki/cmc.py",
+        "pki/cmc_response.py",
+        "pki/cmc_status.py",
         "pki/crl.py",
         "pki/csr_template.py",
         "pki/csr_wishes.py",

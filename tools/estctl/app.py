@@ -3,6 +3,7 @@
 import typer
 
 from estctl import device, enrollment
+from estctl.fullcmc import fullcmc
 from estctl.server.command import server
 from estctl.serverkeygen import serverkeygen
 
@@ -19,6 +20,7 @@ for command in (
     enrollment.enroll,
     enrollment.reenroll,
     serverkeygen,
+    fullcmc,
     device.device,
 ):
     app.command()(command)

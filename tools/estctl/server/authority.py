@@ -94,6 +94,12 @@ class Authority:
         """Tell whether one of the CAs that the server knows signed a certificate."""
         return any(_signed_by(certificate, ca) for ca in self.stage.client_cas)
 
+    @property
+    def registrar(self) -> Pair:
+        """Who signs for the CA in CMC: the TLS server, which has id-kp-cmcRA, or the CA itself."""
+        issuer = self.stage.issuer
+        return self.server if _signed_by(self.server.certificate, issuer.certificate) else issuer
+
     def _first_stage(self) -> Stage:
         known = (self.root.certificate, self.issuing.certificate)
         chain_file = self.folder / "server-chain.pem"

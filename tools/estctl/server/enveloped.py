@@ -87,7 +87,7 @@ def signed_key(key: bytes, signer: Pair) -> bytes:
     certificate = signer.certificate.public_bytes(serialization.Encoding.DER)
     serial = der.integer(signer.certificate.serial_number)
     issuer = signer.certificate.issuer.public_bytes()
-    kind, signature = _signed(signer.key, der.set_of(attributes))
+    kind, signature = signed(signer.key, der.set_of(attributes))
     signer_info = _sequence(
         der.integer(1),
         _sequence(issuer, serial),
@@ -120,8 +120,8 @@ def _enveloped(content: bytes, key: bytes, recipient: bytes) -> bytes:
     return _sequence(_oid(_ENVELOPED_DATA), der.tlv(0xA0, inner))
 
 
-def _signed(key: PrivateKey, message: bytes) -> tuple[bytes, bytes]:
-    """Return (signatureAlgorithm, signature)."""
+def signed(key: PrivateKey, message: bytes) -> tuple[bytes, bytes]:
+    """Return (signatureAlgorithm, signature) of a message, with SHA-256."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return _algorithm(_ECDSA_SHA256), key.sign(message, ec.ECDSA(hashes.SHA256()))
     signature = key.sign(message, rsa_padding.PKCS1v15(), hashes.SHA256())

@@ -4,7 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from cryptography import x509
 
-from estctl.server import key_generation, linking, renaming
+from estctl.server import certificates, cmc, key_generation, linking, renaming
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.messages import (
@@ -67,6 +67,7 @@ class Handlers:
             app.router.add_post(prefix + "/simpleenroll", self.simpleenroll)
             app.router.add_post(prefix + "/simplereenroll", self.simplereenroll)
             app.router.add_post(prefix + "/serverkeygen", self.serverkeygen)
+            app.router.add_post(prefix + "/fullcmc", self.fullcmc)
         return app
 
     async def cacerts(self, request: web.Request) -> web.Response:
@@ -114,6 +115,35 @@ class Handlers:
         public = key.public_key()
         certificate = self._certified(request, csr, "serverkeygen", label, client, public)
         return key_generation.answer(key, protect, certificate, self._authority.stage.issuer)
+
+    async def fullcmc(self, request: web.Request) -> web.Response:
+        """Issue a certificate for a Full PKI Request; sign the answer, refusals too (4.3)."""
+        label = self._label(request)
+        client = self._access.enrolling(request)
+        message = await cmc.octets(request)
+        exchange = cmc.Exchange()
+        try:
+            csr = cmc.read(message, exchange)
+            self._check_signer(cmc.check(exchange, csr))
+            self._waiting.check(csr)
+            certificate = self._certified(request, csr, "fullcmc", label, client)
+        except cmc.Failure as error:
+            failure = error
+        except Refusal as error:
+            if error.status != 400:
+                raise
+            failure = cmc.Failure(cmc.BAD_REQUEST, str(error))
+        else:
+            return cmc.issued(exchange, certificate, self._authority.registrar)
+        request[NOTE] = str(failure)
+        return cmc.refused(exchange, failure, self._authority.registrar)
+
+    def _check_signer(self, certificate: x509.Certificate | None) -> None:
+        """Refuse a message that a certificate signed which is not ours, or has expired."""
+        if certificate is None:
+            return
+        if not self._authority.issued(certificate) or not certificates.is_current(certificate):
+            raise cmc.Failure(cmc.BAD_MESSAGE_CHECK, "the signer's certificate is not valid here")
 
     def _issue(
         self,

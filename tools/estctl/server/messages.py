@@ -28,7 +28,7 @@ async def request_of(request: web.Request) -> x509.CertificateSigningRequest:
     if request.content_type != "application/pkcs10":
         raise Refusal(415, "the Content-Type must be application/pkcs10")
     try:
-        return x509.load_der_x509_csr(_decoded(await request.read()))
+        return x509.load_der_x509_csr(decoded(await request.read()))
     except (ValueError, x509.InvalidVersion):
         raise Refusal(400, "the body is no PKCS #10 request in DER") from None
 
@@ -49,7 +49,7 @@ def refusal_answer(refusal: Refusal) -> web.Response:
     return web.Response(status=refusal.status, text=f"{refusal}\n", headers=refusal.headers)
 
 
-def _decoded(body: bytes) -> bytes:
+def decoded(body: bytes) -> bytes:
     """Return the DER of a base64 body; a wrong one is told from the usual mistakes."""
     if not body.strip():
         raise Refusal(400, "the body is empty: send a PKCS #10 request")

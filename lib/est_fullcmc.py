@@ -1,0 +1,100 @@
+"""The operation /fullcmc of est.Client (RFC 7030 4.3): Full CMC (RFC 5272 to 5274, RFC 6402).
+
+The request is a PKCS #10 request in a signed Full PKI Request; the answer is signed, too. It is
+never sent over a provisional connection, which 4.1.1 would allow.
+"""
+
+import est
+from est_errors import EstError, ServerError
+from heap import forget
+
+_TYPE = "application/pkcs7-mime; smime-type=CMC-request"
+
+
+async def fetch(client, csr, key, certificate, close):
+    """Return the issued certificate (DER): see Client.fullcmc."""
+    if not client.ca_certificates:
+        await client.cacerts()  # as 4.2: current CA certificates before enrolling
+    from pki import der, entropy
+
+    transaction = der.integer(entropy.octets(16))
+    nonce = der.tlv(der.OCTET_STRING, entropy.octets(16))
+    made = await _made(csr, key, transaction, nonce, certificate)
+    try:
+        message = await client._operation("POST", "fullcmc", _TYPE, made)
+    except ServerError as error:
+        if error.status in (404, 501):  # 4.3.2
+            raise ServerError(
+                "the server does not implement Full CMC (%d)" % error.status,
+                error.status,
+                error.reason,
+                "fullcmc",
+            )
+        raise
+    made = None
+    if close:
+        await client.close()
+        client._received = client._text = None
+    try:
+        found = await _read(client, message, transaction, nonce)
+        # The old certificate, which may be there, too, could have the same key.
+        found = [raw for raw in found if raw != certificate]
+        from pki.x509 import request_public_key
+
+        return await client._issued(found, request_public_key(csr))
+    except EstError as error:
+        raise est.at("fullcmc", error)
+
+
+async def _made(csr, key, transaction, nonce, certificate):
+    from base64_stream import encode_lines
+    from pki import cmc
+
+    try:
+        return encode_lines(await cmc.request(key, csr, transaction, nonce, certificate))
+    except EstError as error:
+        raise est.at("fullcmc", error)
+    finally:
+        forget("pki.cmc", "pki.entropy")
+
+
+async def _read(client, message, transaction, nonce):
+    """Return the certificates (DER) of a response whose signature and status are right."""
+    from pki import cmc_response, x509
+
+    content, found, signer = cmc_response.opened(message, client._limits)
+    if content is None:
+        return found  # certs-only, which its transport vouches for (4.3.2)
+    try:
+        await cmc_response.verify(
+            content,
+            found,
+            signer,
+            [x509.Certificate(raw) for raw in client.authorities],
+            [x509.Certificate(raw) for raw in client.anchors],
+            client._time_for,
+            client._limits,
+        )
+        from pki import cmc_status
+
+        cmc_status.check(content, transaction, nonce, client._now(), client._limits)
+    finally:
+        forget("pki.cmc_response", "pki.cmc_status", "pki.server_name", "pki.ip_address")
+    return found
+
+
+async def reason(response, limits):
+    """Return what the PKI Response of an error status says (4.3.2), in words, or "".
+
+    Nothing is verified but the connection, as with a text.
+    """
+    from est_errors import ProtocolError
+    from est_response import body
+    from pki import cmc_response, cmc_status
+
+    try:
+        message = await body(response, limits, memoryview(bytearray(256)))
+        content = cmc_response.opened(message, limits)[0]
+        return cmc_status.words(content, limits) if content else ""
+    except ProtocolError:
+        return ""

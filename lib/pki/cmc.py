@@ -1,0 +1,119 @@
+"""The Full PKI Request (RFC 5272 3.2, RFC 6402), as RFC 7030 4.3 sends it: one PKCS #10 request.
+
+PKIData with transactionId and senderNonce, in SignedData (RFC 5652) with SHA-256. Other controls,
+CRMF requests and more than one request are not made. The answer is pki.cmc_response's.
+"""
+
+import hashlib
+
+from est_errors import KeyFault
+from micropython import const
+
+from pki import der, oid, x509
+
+_TRANSACTION_ID = b"\x2b\x06\x01\x05\x05\x07\x07\x05"  # RFC 5272 6.6
+_SENDER_NONCE = b"\x2b\x06\x01\x05\x05\x07\x07\x06"
+_PKI_DATA = b"\x2b\x06\x01\x05\x05\x07\x0c\x02"  # id-cct-PKIData
+_SIGNED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
+_CONTENT_TYPE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x03"  # RFC 5652 11.1
+_MESSAGE_DIGEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04"  # 11.2
+_SHA256 = b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"  # RFC 5754 2: no parameters
+_KEY_IDENTIFIER = const(0x80)  # [0] of SignerIdentifier
+
+
+async def request(key, request_der, transaction, nonce, certificate=None):
+    """Return the Full PKI Request (DER bytes) around a PKCS #10 request (DER), signed by `key`.
+
+    key: as in pki.keys; where certificate (DER) is given, it is that one's, else the request's
+    own, which identified() then names in the request. transaction, nonce: the DER of the
+    transactionId (an INTEGER) and of the senderNonce (an OCTET STRING). Raises KeyFault where
+    the key is another one, DerError.
+    """
+    public = await key.public_key()
+    if certificate is None:
+        wanted = x509.request_public_key(request_der)
+        signer = der.tlv(_KEY_IDENTIFIER, key_identifier(public))
+        bag = b""
+    else:
+        old = x509.Certificate(certificate)
+        wanted = old.public_key
+        signer = der.tlv(der.SEQUENCE, old.issuer, der.integer(bytes(old.serial)))
+        bag = der.tlv(der.CONSTRUCTED_CONTEXT, certificate)
+    if bytes(wanted) != public:
+        raise KeyFault(
+            "the key that signs is not %s's"
+            % ("the certificate" if certificate else "the request")
+        )
+    content = der.tlv(
+        der.SEQUENCE,
+        der.tlv(
+            der.SEQUENCE,
+            _control(1, _TRANSACTION_ID, transaction),
+            _control(2, _SENDER_NONCE, nonce),
+        ),
+        # TaggedRequest: [0] IMPLICIT TaggedCertificationRequest
+        der.tlv(der.SEQUENCE, der.tlv(der.CONSTRUCTED_CONTEXT, der.integer(3), request_der)),
+        der.tlv(der.SEQUENCE),
+        der.tlv(der.SEQUENCE),
+    )
+    attributes = der.set_of(
+        [
+            _attribute(_CONTENT_TYPE, der.oid(_PKI_DATA)),
+            _attribute(
+                _MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, hashlib.sha256(content).digest())
+            ),
+        ]
+    )
+    # RFC 5652 5.4: what is signed has the tag of a SET OF, what is sent has [0].
+    signature = await key.sign(hashlib.sha256(attributes).digest())
+    signed = der.tlv(
+        der.SEQUENCE,
+        der.integer(3),
+        der.tlv(der.SET, _SHA256),
+        der.tlv(
+            der.SEQUENCE,
+            der.oid(_PKI_DATA),
+            der.tlv(der.CONSTRUCTED_CONTEXT, der.tlv(der.OCTET_STRING, content)),
+        ),
+        bag,
+        der.tlv(
+            der.SET,
+            der.tlv(
+                der.SEQUENCE,
+                der.integer(1 if certificate else 3),
+                signer,
+                _SHA256,
+                b"\xa0" + attributes[1:],
+                key.signature_algorithm,
+                der.tlv(der.OCTET_STRING, signature),
+            ),
+        ),
+    )
+    return der.tlv(der.SEQUENCE, der.oid(_SIGNED_DATA), der.tlv(der.CONSTRUCTED_CONTEXT, signed))
+
+
+def identified(public):
+    """Return the extension subjectKeyIdentifier, as csr.signed() takes it, for a request.
+
+    public: SubjectPublicKeyInfo (DER). RFC 5272 wants it in a request that signs for itself.
+    """
+    from pki import csr
+
+    value = der.tlv(der.OCTET_STRING, key_identifier(public))
+    return csr.extension(oid.SUBJECT_KEY_IDENTIFIER, False, value)
+
+
+def key_identifier(public):
+    """Return the identifier (20 bytes; RFC 7093 2, method 1) of a SubjectPublicKeyInfo (DER)."""
+    reader = der.sequence(public)
+    reader.element(der.SEQUENCE)
+    return hashlib.sha256(reader.bit_string()).digest()[:20]
+
+
+def _control(number, kind, value):
+    """Return a TaggedAttribute (DER)."""
+    return der.tlv(der.SEQUENCE, der.integer(number), der.oid(kind), der.tlv(der.SET, value))
+
+
+def _attribute(kind, value):
+    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(der.SET, value))

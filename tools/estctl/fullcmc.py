@@ -1,0 +1,67 @@
+"""The command `fullcmc`: enrolment by Full CMC (RFC 7030 4.3)."""
+
+from typing import Any
+
+import est
+from pki import cmc
+from pki import csr as requests
+
+from estctl import enrollment, files, options, output
+from estctl.host_key import HostKey
+
+
+def fullcmc(
+    url: options.Url,
+    anchors: options.Anchors = None,
+    fingerprint: options.Fingerprint = None,
+    system_trust: options.SystemTrust = False,
+    revocation: options.Revocation = options.Policy.OFF,
+    user: options.User = None,
+    password_file: options.PasswordFile = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    p12: options.P12 = None,
+    p12_password_file: options.P12PasswordFile = None,
+    token_file: options.TokenFile = None,
+    token_at_once: options.TokenAtOnce = False,
+    allow_redirect: options.AllowRedirect = None,
+    subject: options.Subject = None,
+    san: options.San = None,
+    out_cert: options.OutCert = None,
+    out_key: options.OutKey = None,
+    out_ca: options.OutCa = None,
+    max_wait: options.MaxWait = 0,
+    original_spec: options.OriginalSpec = False,
+    as_json: options.Json = False,
+) -> None:
+    """Enrol a new key by Full CMC (RFC 7030 4.3); --cert and --key also sign the message."""
+
+    async def work() -> dict[str, Any]:
+        files.check_writable(out_cert, out_key, out_ca)
+        if out_key is None:
+            raise est.ConfigError("a new key needs --out-key, or it would be lost")
+        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        who = options.credential(
+            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+        )
+        if key is not None and who.certificate is None:
+            raise est.ConfigError("--key needs --cert: what they sign names the certificate")
+        own_key = HostKey.generate()
+        signer = HostKey.load(who.key) if who.key is not None else own_key
+        log = output.progress(as_json)
+        async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
+            await client.cacerts()
+            attributes = await client.csrattrs()
+            public = await own_key.public_key()
+            names = san.split(",") if san else []
+            parts = requests.parts(subject or "", names, (), (), attributes, public)
+            if who.certificate is None:
+                parts[1].append(cmc.identified(public))
+            request = await requests.signed(own_key, *parts)
+            issued = await enrollment.patiently(
+                lambda: client.fullcmc(request, signer, who.certificate), max_wait, as_json
+            )
+        found = await enrollment.written(client, issued, own_key, out_cert, out_key, out_ca)
+        return {**found, "signed_by": "certificate" if who.certificate else "own key"}
+
+    enrollment.run(work(), as_json, "Enrolled by Full CMC")
