@@ -35,7 +35,7 @@ class Device:
         wish["operations"] = operations
         for name in ("anchors", "implicit", "intermediates"):
             wish[name] = [raw.hex() for raw in wish.get(name, ())]
-        for key in ("csr", "certificate", "key"):
+        for key in ("csr", "certificate", "key", "signer", "old"):
             if key in wish:
                 wish[key] = wish[key].hex()
         done = self._execute("probe.py", json.dumps(wish), HEAP)

@@ -46,12 +46,14 @@ async def _perform(wish):
     operations = wish.pop("operations")
     csr = unhexlify(wish.pop("csr", ""))
     wish["limits"] = _limits(wish.pop("limits", {}))
-    for name in ("certificate", "key"):
+    signer = await _decrypt(None, wish.pop("signer", None))
+    for name in ("certificate", "key", "old"):
         if name in wish:
             wish[name] = unhexlify(wish[name])
     for name in ("anchors", "implicit", "intermediates"):
         wish[name] = [unhexlify(raw) for raw in wish.pop(name, ())]
     decrypt = await _decrypt(wish.pop("kek", None), wish.pop("decrypt_key", None))
+    old = wish.pop("old", None)
     log = []
     client = est.Client(log=log.append, **wish)
     results = []
@@ -61,6 +63,9 @@ async def _perform(wish):
             if operation == "serverkeygen":
                 result = await client.serverkeygen(csr, decrypt, True)
                 results.append([hexlify(part).decode() for part in result])
+                continue
+            if operation == "fullcmc":
+                results.append(hexlify(await client.fullcmc(csr, signer, old, True)).decode())
                 continue
             result = await (method(csr) if operation.endswith("enroll") else method())
             if operation == "candidate":
