@@ -1,0 +1,50 @@
+"""What an application on a board does to enrol by Full CMC; wish.json says how."""
+
+import asyncio
+import json
+from binascii import hexlify, unhexlify
+
+import est
+from heap import forget
+
+# What one step needs and the next does not, as devid has it.
+_FOR_TRUST = (
+    "est_cacerts",
+    "est_anchors",
+    "est_server",
+    "pki.cms",
+    "pki.ip_address",
+    "pki.path",
+    "pki.server_name",
+    "pki.signature",
+    "pki.x509",
+)
+
+
+async def _enrol(wish):
+    client = est.Client(
+        "127.0.0.1",
+        wish["port"],
+        anchors=[unhexlify(raw) for raw in wish["anchors"]],
+        user=wish["user"],
+        password=wish["password"],
+    )
+    async with client:
+        await client.cacerts()
+        forget(*_FOR_TRUST)
+        from pki import cmc, csr, keys
+
+        key = await keys.generate()
+        subject, extensions, more = csr.parts("CN=pump")
+        extensions.append(cmc.identified(await key.public_key()))
+        request = await csr.signed(key, subject, extensions, more)
+        del cmc, csr, keys
+        forget("pki.csr", "pki.name", "pki.rfc6979")
+        certificate = await client.fullcmc(request, key, close=True)
+        return await key.private_bytes(), certificate
+
+
+with open("wish.json") as file:
+    wish = json.load(file)
+key, certificate = asyncio.run(_enrol(wish))
+print(json.dumps({"key": hexlify(key).decode(), "certificate": hexlify(certificate).decode()}))
