@@ -49,7 +49,7 @@ async def _keygen(wish):
         password=wish["password"],
     )
     async with client:
-        await client.cacerts()
+        await client.cacerts(close=True)  # one more handshake, for the heap that the request takes
         forget(*_FOR_TRUST)
         request, decrypt = await _request(wish)
         forget(*_FOR_REQUEST)

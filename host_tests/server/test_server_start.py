@@ -196,7 +196,7 @@ class TestWrongUsage:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
-            (["--auth", "digest"], "digest"),
+            (["--auth", "kerberos"], "kerberos"),
             (["--tls", "1.1"], "1.1"),
             (["--ca-key", "p224"], "p224"),
             (["--days", "0"], "--days"),
