@@ -231,7 +231,7 @@ class Client:
     async def fullcmc(self, csr, key, certificate=None, close=False):
         """Enrol by Full CMC (RFC 7030 4.3, RFC 5272); return the issued certificate (DER bytes).
 
-        csr: PKCS #10 request (DER bytes). key: the request's own, as in pki.keys, which signs the
+        csr: as for simpleenroll. key: the request's own, as in pki.keys, which signs the
         message; or, with certificate (DER bytes), that one's key. close: as in simpleenroll().
         Raises all that simpleenroll raises; the status of the answer is in the error's words.
         """

@@ -19,7 +19,14 @@ async def fetch(client, csr, key, certificate, close):
 
     transaction = der.integer(entropy.octets(16))
     nonce = der.tlv(der.OCTET_STRING, entropy.octets(16))
-    made = await _made(csr, key, transaction, nonce, certificate)
+    if callable(csr):  # an est_link.Linked, made for each connection anew
+
+        async def made():
+            await csr()
+            return await _made(csr.der, key, transaction, nonce, certificate)
+
+    else:
+        made = await _made(csr, key, transaction, nonce, certificate)
     try:
         message = await client._operation("POST", "fullcmc", _TYPE, made)
     except ServerError as error:
@@ -41,7 +48,7 @@ async def fetch(client, csr, key, certificate, close):
         found = [raw for raw in found if raw != certificate]
         from pki.x509 import request_public_key
 
-        return await client._issued(found, request_public_key(csr))
+        return await client._issued(found, request_public_key(csr.der if callable(csr) else csr))
     except EstError as error:
         raise est.at("fullcmc", error)
 

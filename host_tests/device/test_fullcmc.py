@@ -403,6 +403,15 @@ class TestStatus:
             went = ask(lambda sent, b=broken: b, "500 Internal Server Error")
             fails(went, "ServerError", "(500)")
 
+    def test_simpleenroll_is_told_so_too(self, device, context, anchor, registrar):
+        said = pki_response(status_info(asn1.integer(2), asn1.integer(9)))
+        body = base64.encodebytes(registrar.sign(said))
+        script = answers(response(certs_only(anchor)), response(body, "400 Bad Request", TYPE))
+        with ScriptedServer(script, context) as server:
+            went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR)
+        assert went["class"] == "ServerError" and went["step"] == "simpleenroll"
+        assert "(400)" in went["error"] and "popFailed" in went["error"]
+
     @pytest.mark.parametrize("status", ["404 Not Found", "501 Not Implemented"])
     def test_a_server_without_full_cmc(self, ask, status):
         went = ask(lambda sent: b"", status, "")

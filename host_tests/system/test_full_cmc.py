@@ -113,6 +113,22 @@ class TestEstctl:
         assert enrol(server, tmp_path, who=who).status == 1
         assert not (tmp_path / "k.pem").exists()
 
+    def test_a_linked_request_that_has_to_wait(self, servers, tmp_path):
+        wait = ("--not-yet", "1", "--retry-after", "1")
+        server = servers.start(tmp_path / "server", "--link", "require", "--tls", "1.2", *wait)
+        done = enrol(server, tmp_path, "--max-wait", "30")
+        assert done.status == 0, done.err
+        check(tmp_path)
+        done = enrol(server, tmp_path)
+        assert done.status == 4 and done.json["retry_after"] == 1
+
+    def test_a_link_that_the_server_demands_and_tls_does_not_give(self, servers, tmp_path):
+        server = servers.start(tmp_path / "server", "--link", "require")  # TLS 1.3 is agreed on
+        done = enrol(server, tmp_path)
+        assert done.status == 2 and "challengePassword" in done.err
+        done = enrol(server, tmp_path, "--link", "optional")
+        assert done.status == 1 and "badRequest" in done.err and "TLS 1.2" in done.err
+
     def test_wrong_usage(self, server, tmp_path):
         openssl("genpkey", *EC_KEY, "-out", tmp_path / "own.key")
         done = enrol(server, tmp_path, "--key", tmp_path / "own.key")

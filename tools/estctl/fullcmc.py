@@ -1,9 +1,11 @@
 """The command `fullcmc`: enrolment by Full CMC (RFC 7030 4.3)."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 import est
-from pki import cmc
+import est_link
+from pki import cmc, oid
 from pki import csr as requests
 
 from estctl import enrollment, files, options, output
@@ -31,6 +33,7 @@ def fullcmc(
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
+    link: options.Link = options.LinkPolicy.DEMANDED,
     original_spec: options.OriginalSpec = False,
     as_json: options.Json = False,
 ) -> None:
@@ -54,10 +57,18 @@ def fullcmc(
             attributes = await client.csrattrs()
             public = await own_key.public_key()
             names = san.split(",") if san else []
-            parts = requests.parts(subject or "", names, (), (), attributes, public)
-            if who.certificate is None:
-                parts[1].append(cmc.identified(public))
-            request = await requests.signed(own_key, *parts)
+            whole, extensions, wanted = requests.parts(
+                subject or "", names, (), (), attributes, public
+            )
+            if all(kind != oid.SUBJECT_KEY_IDENTIFIER for kind, _ in extensions):
+                extensions.append(cmc.identified(public))
+            demanded = attributes is not None and attributes.wants_challenge_password
+
+            def make(binding: bytes | None) -> Awaitable[bytes]:
+                more = [*wanted, *est_link.attributes(binding, demanded, link.policy)]
+                return requests.signed(own_key, whole, extensions, more)  # type: ignore[no-any-return]
+
+            request = await enrollment.linked(client, make)
             issued = await enrollment.patiently(
                 lambda: client.fullcmc(request, signer, who.certificate), max_wait, as_json
             )
