@@ -43,7 +43,11 @@ async def fetch(client, csr, key, certificate, close):
         await client.close()
         client._received = client._text = None
     try:
-        found = await _read(client, message, transaction, nonce)
+        content, found, signer = _opened(message, client._limits)
+        message = None
+        if content is not None:  # else certs-only, which its transport vouches for (4.3.2)
+            await _check(client, content, found, signer, transaction, nonce)
+        forget("pki.cmc_response", "pki.cmc_status", "pki.server_name", "pki.ip_address")
         # The old certificate, which may be there, too, could have the same key.
         found = [raw for raw in found if raw != certificate]
         from pki.x509 import request_public_key
@@ -65,35 +69,35 @@ async def _made(csr, key, transaction, nonce, certificate):
         forget("pki.cmc", "pki.entropy")
 
 
-async def _read(client, message, transaction, nonce):
-    """Return the certificates (DER) of a response whose signature and status are right."""
+def _opened(message, limits):
+    from pki import cmc_response
+
+    return cmc_response.opened(message, limits)
+
+
+async def _check(client, content, found, signer, transaction, nonce):
+    """Check the signature and the status of a PKIResponse, as opened() returned it."""
     from pki import cmc_response, x509
 
-    content, found, signer = cmc_response.opened(message, client._limits)
-    if content is None:
-        return found  # certs-only, which its transport vouches for (4.3.2)
-    try:
-        await cmc_response.verify(
-            content,
-            found,
-            signer,
-            [x509.Certificate(raw) for raw in client.authorities],
-            [x509.Certificate(raw) for raw in client.anchors],
-            client._time_for,
-            client._limits,
-        )
-        from pki import cmc_status
+    await cmc_response.verify(
+        content,
+        found,
+        signer,
+        [x509.Certificate(raw) for raw in client.authorities],
+        [x509.Certificate(raw) for raw in client.anchors],
+        client._time_for,
+        client._limits,
+    )
+    from pki import cmc_status
 
-        cmc_status.check(content, transaction, nonce, client._now(), client._limits)
-    finally:
-        forget("pki.cmc_response", "pki.cmc_status", "pki.server_name", "pki.ip_address")
-    return found
+    cmc_status.check(content, transaction, nonce, client._now(), client._limits)
 
 
 async def reason(response, limits):
     """Return what the PKI Response of an error status says (4.3.2), in words, or "".
 
-    Nothing is verified but the connection, as with a text.
+    Nothing is verified but the connection, as with a text. It is "" also where the heap is too
+    small for it, as the refusal matters more.
     """
     from est_errors import ProtocolError
     from est_response import body
@@ -103,5 +107,5 @@ async def reason(response, limits):
         message = await body(response, limits, memoryview(bytearray(256)))
         content = cmc_response.opened(message, limits)[0]
         return cmc_status.words(content, limits) if content else ""
-    except ProtocolError:
+    except (ProtocolError, MemoryError):
         return ""

@@ -7,9 +7,10 @@ CRMF requests and more than one request are not made. The answer is pki.cmc_resp
 import hashlib
 
 from est_errors import KeyFault
+from heap import forget
 from micropython import const
 
-from pki import der, oid, x509
+from pki import der, oid
 
 _TRANSACTION_ID = b"\x2b\x06\x01\x05\x05\x07\x07\x05"  # RFC 5272 6.6
 _SENDER_NONCE = b"\x2b\x06\x01\x05\x05\x07\x07\x06"
@@ -29,7 +30,60 @@ async def request(key, request_der, transaction, nonce, certificate=None):
     transactionId (an INTEGER) and of the senderNonce (an OCTET STRING). Raises KeyFault where
     the key is another one, DerError.
     """
-    public = await key.public_key()
+    signer, bag = _signer(await key.public_key(), request_der, certificate)
+    forget("pki.x509")
+    content = _data(request_der, transaction, nonce)
+    digest = der.tlv(der.OCTET_STRING, hashlib.sha256(content).digest())
+    attributes = der.set_of(
+        [
+            _attribute(_CONTENT_TYPE, der.oid(_PKI_DATA)),
+            _attribute(_MESSAGE_DIGEST, digest),
+        ]
+    )
+    # RFC 5652 5.4: what is signed has the tag of a SET OF, what is sent has [0].
+    signature = await key.sign(hashlib.sha256(attributes).digest())
+    signer_info = der.tlv(
+        der.SEQUENCE,
+        der.integer(1 if certificate else 3),
+        signer,
+        _SHA256,
+        b"\xa0" + attributes[1:],
+        key.signature_algorithm,
+        der.tlv(der.OCTET_STRING, signature),
+    )
+    inner = [der.oid(_PKI_DATA)]
+    inner += _wrapped(der.CONSTRUCTED_CONTEXT, _wrapped(der.OCTET_STRING, [content]))
+    signed = [der.integer(3), der.tlv(der.SET, _SHA256)]
+    signed += _wrapped(der.SEQUENCE, inner)
+    signed += [bag, der.tlv(der.SET, signer_info)]
+    whole = [der.oid(_SIGNED_DATA)]
+    whole += _wrapped(der.CONSTRUCTED_CONTEXT, _wrapped(der.SEQUENCE, signed))
+    return b"".join(_wrapped(der.SEQUENCE, whole))
+
+
+def _data(request_der, transaction, nonce):
+    """Return the PKIData (DER)."""
+    controls = der.tlv(
+        der.SEQUENCE,
+        _control(1, _TRANSACTION_ID, transaction),
+        _control(2, _SENDER_NONCE, nonce),
+    )
+    # TaggedRequest: [0] IMPLICIT TaggedCertificationRequest
+    tagged = _wrapped(der.CONSTRUCTED_CONTEXT, [der.integer(3), request_der])
+    empty = der.tlv(der.SEQUENCE)
+    parts = [controls] + _wrapped(der.SEQUENCE, tagged) + [empty, empty]
+    return b"".join(_wrapped(der.SEQUENCE, parts))
+
+
+def _wrapped(tag, parts):
+    """Return the parts (list) of an element around these parts: no copy of what is large."""
+    return [der.head(tag, parts)] + parts
+
+
+def _signer(public, request_der, certificate):
+    """Return (SignerIdentifier, certificates) in DER. Raises KeyFault where the key is another."""
+    from pki import x509
+
     if certificate is None:
         wanted = x509.request_public_key(request_der)
         signer = der.tlv(_KEY_IDENTIFIER, key_identifier(public))
@@ -40,56 +94,9 @@ async def request(key, request_der, transaction, nonce, certificate=None):
         signer = der.tlv(der.SEQUENCE, old.issuer, der.integer(bytes(old.serial)))
         bag = der.tlv(der.CONSTRUCTED_CONTEXT, certificate)
     if bytes(wanted) != public:
-        raise KeyFault(
-            "the key that signs is not %s's"
-            % ("the certificate" if certificate else "the request")
-        )
-    content = der.tlv(
-        der.SEQUENCE,
-        der.tlv(
-            der.SEQUENCE,
-            _control(1, _TRANSACTION_ID, transaction),
-            _control(2, _SENDER_NONCE, nonce),
-        ),
-        # TaggedRequest: [0] IMPLICIT TaggedCertificationRequest
-        der.tlv(der.SEQUENCE, der.tlv(der.CONSTRUCTED_CONTEXT, der.integer(3), request_der)),
-        der.tlv(der.SEQUENCE),
-        der.tlv(der.SEQUENCE),
-    )
-    attributes = der.set_of(
-        [
-            _attribute(_CONTENT_TYPE, der.oid(_PKI_DATA)),
-            _attribute(
-                _MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, hashlib.sha256(content).digest())
-            ),
-        ]
-    )
-    # RFC 5652 5.4: what is signed has the tag of a SET OF, what is sent has [0].
-    signature = await key.sign(hashlib.sha256(attributes).digest())
-    signed = der.tlv(
-        der.SEQUENCE,
-        der.integer(3),
-        der.tlv(der.SET, _SHA256),
-        der.tlv(
-            der.SEQUENCE,
-            der.oid(_PKI_DATA),
-            der.tlv(der.CONSTRUCTED_CONTEXT, der.tlv(der.OCTET_STRING, content)),
-        ),
-        bag,
-        der.tlv(
-            der.SET,
-            der.tlv(
-                der.SEQUENCE,
-                der.integer(1 if certificate else 3),
-                signer,
-                _SHA256,
-                b"\xa0" + attributes[1:],
-                key.signature_algorithm,
-                der.tlv(der.OCTET_STRING, signature),
-            ),
-        ),
-    )
-    return der.tlv(der.SEQUENCE, der.oid(_SIGNED_DATA), der.tlv(der.CONSTRUCTED_CONTEXT, signed))
+        whose = "certificate" if certificate else "request"
+        raise KeyFault("the key that signs is not the %s's" % whose)
+    return signer, bag
 
 
 def identified(public):

@@ -23,8 +23,8 @@ _LAST = const(0xA1)  # [1]: CRLs, unsigned attributes
 def opened(message, limits):
     """Return (PKIResponse DER or None, certificates, SignerInfo or None) of a CMS message.
 
-    message: DER or BER, bytes-like; certificates: list of DER (bytes). None where the message is
-    certs-only. Nothing is verified. Raises DerError, LimitError, ProtocolError.
+    message: DER or BER, bytes-like; the others are bytes. None where the message is certs-only.
+    Nothing is verified. Raises DerError, LimitError, ProtocolError.
     """
     content_info = der.sequence(message, ber=True)
     if content_info.oid() != _CMS + b"\x02":
@@ -56,19 +56,20 @@ def opened(message, limits):
         return None, found, None
     if kind != _PKI_RESPONSE or not content:
         raise ProtocolError("the server sent CMS that is no PKI Response")
-    signer = signers.enter() if signers.more() else None
+    signer = bytes(signers.element(der.SEQUENCE)) if signers.more() else None
     signers.finish()  # RFC 5272 allows more; there is one certificate to check
     return content, found, signer
 
 
 async def verify(content, found, signer, authorities, anchors, time_for, limits):
-    """Check who signed a PKIResponse; arguments as opened() returned them.
+    """Check who signed a PKIResponse; the first arguments are as opened() returned them.
 
     authorities, anchors: x509.Certificates of the CA. time_for: function that gives the time of
     validation (Unix seconds) for a Certificate. Raises TrustError, DerError.
     """
     if signer is None:
         raise TrustError("nobody signed the PKI Response")
+    signer = der.sequence(signer, ber=True)
     signer.integer()  # version
     named = bytes(signer.element())
     number = _hash_number(signer.enter())
