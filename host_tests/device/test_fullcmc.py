@@ -21,7 +21,7 @@ from estctl.server import cmc
 from made_keys import rsa_key
 from pki import der as asn1
 from pki import oid
-from probing import LIMITS
+from probing import LIMITS, der
 from scripted_server import ScriptedServer, answers, response
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -141,12 +141,12 @@ def issued(ca):
 def ask(device, context, anchor):
     """Ask a server that answers with make(what was sent); return outcome and request."""
 
-    def ask(make, status="200 OK", content_type=TYPE, csr=CSR, signer=KEY, **more):
+    def ask(make, status="200 OK", content_type=TYPE, csr=CSR, signer=KEY, cas=(), **more):
         sent = cmc.Exchange()
 
         def script(connection):
             connection.read_request()
-            connection.send(response(certs_only(anchor)))
+            connection.send(response(certs_only(anchor, *cas)))
             while got := connection.read_request():
                 message = base64.b64decode(got.body)
                 cmc.check(sent, cmc.read(message, sent))
@@ -251,6 +251,17 @@ class TestSigners:
         signer = CaSigner(tmp_path, ca)
         went, _ = ask(lambda sent: signer.sign(well(sent), more=[issued]))
         assert went.get("results"), went
+
+    def test_an_issuing_ca_where_cacerts_has_it(self, ask, ca, tmp_path):
+        issuing = ca.create_child_ca()
+        made = x509.load_der_x509_certificate(issue(issuing, KEY.public_key()))
+        bag = [made.public_bytes(Encoding.PEM)]
+        signer = CaSigner(tmp_path, issuing)
+        known = der(issuing.cert_pem.bytes())
+        went, _ = ask(lambda sent: signer.sign(well(sent), more=bag), cas=[known])
+        assert went.get("results"), went
+        went = ask(lambda sent: signer.sign(well(sent), more=bag))
+        fails(went, "TrustError", "neither the CA nor a registration authority")
 
     @pytest.mark.parametrize("options", [(), PSS])
     def test_an_rsa_key(self, ask, ca, issued, tmp_path, options):
