@@ -47,6 +47,7 @@ def test_every_option_that_it_shows_exists():
         "enroll",
         "reenroll",
         "serverkeygen",
+        "fullcmc",
         "device",
     ):
         shown = re.findall(rf"estctl {command} (?:[^\n]*\\\n)*[^\n]*", README)
