@@ -48,8 +48,10 @@ async def _bag(client, close):
     close = close or client._provisional  # 4.1.1: nothing else is ever sent on that one
     try:
         found = await client._certificates("GET", "cacerts")
-    except EstError:
+    except EstError as error:
         await client.close()
+        if client._provisional and getattr(error, "status", 0) == 401:
+            error.message = "a server that is not verified yet wants credentials: it gets none"
         raise
     # Not in a `finally`: here the call takes the place, in this frame, of the one before, whose
     # frames would stay alive with all that they held.

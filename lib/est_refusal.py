@@ -42,9 +42,11 @@ async def error(response, limits, now, authenticated):
         return ServerError("the server does not know this URL or label (404)" + shown, 404, reason)
     if 300 <= status < 400:
         where = response.headers.get("location", "nowhere")[:80]
+        rule = "other hosts have to stand in the setting redirects"
+        if where[:5].lower() == "http:":
+            rule = "plain HTTP never is (RFC 7030 3.3)"
         return ServerError(
-            "the server redirects (%d) to %s, which is not followed; other hosts have to stand in "
-            "the setting redirects" % (status, where),
+            "the server redirects (%d) to %s, which is not followed; %s" % (status, where, rule),
             status,
         )
     return ServerError("the server refused (%d)%s" % (status, shown), status, reason)

@@ -67,7 +67,7 @@ def _boot():
     try:
         _approve()
         main = __import__("main")
-        failure = main.failure
+        failure = getattr(main, "failure", None)  # an application may have a main.py of its own
         # What waits for a person's approval, or for the server, is in the status, too.
         if not failure or isinstance(failure, (ApprovalNeeded, RetryLater)):
             status = main.identity.status()

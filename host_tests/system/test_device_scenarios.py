@@ -143,6 +143,12 @@ def test_after_a_provisional_connection_it_gets_no_credential_either(play, board
     assert {one["path"].rsplit("/", 1)[1] for one in seen(server, before)} <= {"cacerts"}
 
 
+def test_a_challenge_of_a_server_that_is_not_verified_is_told_as_that(play, board):
+    server = play("unverifiable")
+    done = board.boot(*server.pinned, *server.credential)
+    assert done.status == 1 and "not verified yet wants credentials" in done.err, done.err
+
+
 def test_a_man_in_the_middle_of_the_provisional_connection(play, board):
     server = play("mitm-provisional")
     before = len(seen(server))
@@ -156,7 +162,7 @@ def test_a_redirect_of_cacerts_is_not_followed(play, board):
     server = play("redirect-cacerts")
     for trust in (server.pinned, server.at):
         done = board.boot(*trust, *server.credential)
-        assert done.status == 1 and "not followed" in done.err, done.out + done.err
+        assert done.status == 1 and "plain HTTP never is" in done.err, done.out + done.err
     assert board.stored in ([], ["time.der", "trust.der"])
 
 
@@ -277,6 +283,11 @@ class TestRevocation:
         server, before, done = self.boot(play, board, name, policy)
         assert done.status == 3 and "was revoked on" in done.err, done.out + done.err
         assert seen(server, before) == [] and board.stored == []
+
+    def test_estctl_looks_a_pinned_server_up_too(self, play):
+        server = play("crl-revoked")
+        done = estctl("cacerts", *server.pinned, "--revocation", "soft")
+        assert done.status == 3 and "was revoked on" in done.err, done.out + done.err
 
     @pytest.mark.parametrize("name", ["crl-missing", "crl-expired", "crl-forged", "crl-redirect"])
     def test_what_cannot_be_had_is_passed_over_or_refused(self, play, board, name):

@@ -1,5 +1,7 @@
 """Trust over the life of a simulated board: what a user sees, and what stays on flash."""
 
+import json
+
 import pytest
 from commands import estctl
 from estctl import interpreters
@@ -79,6 +81,41 @@ def test_lost_trust_is_established_anew_and_the_identity_kept(server, interprete
     assert again.json["serial"] == first.json["serial"]
     assert again.json["trust"]["anchors"] == [server.fingerprint]
     assert "identity: trust anchors refreshed" in again.json["console"]
+
+
+def test_damaged_trust_that_nothing_can_mend_is_told_once(server, interpreter, tmp_path):
+    flash = tmp_path / "flash"
+    assert boot(flash, interpreter, "--url", server.url, *server.credential).status == 3
+    assert boot(flash, interpreter, "--approve", server.fingerprint).status == 0
+    (flash / "identity" / "trust.der").write_bytes(b"damaged")
+    again = boot(flash, interpreter)
+    assert again.status == 0, again.err
+    assert "no trust anchors" in again.json["verified"]
+    console = again.json["console"]
+    assert sum("trust on flash is damaged" in line for line in console) == 1, console
+    assert again.json["trust"]["candidate"]["fingerprint"] == server.fingerprint
+
+
+def test_a_folder_that_cannot_be_made_is_noticed_before_a_code_is_spent(
+    server, interpreter, tmp_path
+):
+    flash = tmp_path / "flash"
+    assert boot(flash, interpreter, *server.at, *server.credential).status == 0
+    settings = json.loads((flash / "device.json").read_text())
+    settings["storage"] = "no/such/folder"
+    (flash / "device.json").write_text(json.dumps(settings))
+    done = boot(flash, interpreter)
+    assert done.status == 1 and "no/such/folder cannot be made" in done.err, done.err
+    assert "simpleenroll" not in done.out + done.err
+
+
+def test_options_that_would_be_passed_over_are_refused(server, tmp_path):
+    flash = tmp_path / "flash"
+    assert boot(flash, "micropython", *server.at, *server.credential).status == 0
+    for options in (["--fingerprint", "00"], server.credential, ["--link", "optional"]):
+        done = boot(flash, "micropython", *options)
+        assert done.status == 2 and "only with --url" in done.err, options
+    assert boot(flash, "micropython", "--heap", "abc").status == 2
 
 
 def test_trust_without_an_identity_needs_no_second_bootstrap(server, interpreter, tmp_path):

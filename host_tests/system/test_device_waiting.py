@@ -98,6 +98,16 @@ class TestNotYet:
         assert estctl(*enroll, *files, "--max-wait", "9").status == 0
 
 
+def test_the_key_of_an_enrolment_that_waits_is_kept(start, tmp_path):
+    server = start("--not-yet", "1", "--retry-after", "3")
+    files = [*("--out-cert", tmp_path / "c.pem"), "--out-key", tmp_path / "k.pem"]
+    wish = [*server.at, *server.credential, "--subject", "CN=pump"]
+    done = estctl("enroll", *wish, *files)
+    assert done.status == 4 and "ask again with --key" in done.err, done.err
+    again = estctl("enroll", *wish, "--key", tmp_path / "k.pem", "--out-cert", tmp_path / "c.pem")
+    assert again.status == 0, again.err
+
+
 class TestHttpAuthentication:
     def test_a_first_boot_by_digest(self, start, interpreter, tmp_path):
         server = start("--auth", "digest")

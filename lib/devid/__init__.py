@@ -136,6 +136,7 @@ class DeviceIdentity:
         except StorageError as error:
             self._log("store: %s; enrolling anew" % error.message)
         if not self._record or self._expired():
+            self._store().check()  # before a one-time code is spent
             await self._enroll()
             return ENROLLED
         self._granted()

@@ -68,10 +68,14 @@ class Settings:
 
 def load(path):
     """Return the Settings of a JSON file. Raises ConfigError."""
+    text = _read(path)
     try:
-        values = json.loads(_read(path))
+        # MicroPython's parser takes an object that was cut off.
+        if text.strip()[-1:] != b"}":
+            raise ValueError
+        values = json.loads(text)
     except ValueError:
-        raise ConfigError("settings: %s is not JSON" % path)
+        raise ConfigError("settings: %s is not JSON, or was cut off" % path)
     return parse(values)
 
 
@@ -231,8 +235,9 @@ def _fill(template):
 def _certificates(path):
     from pki import pem
 
+    content = _read(path)
     try:
-        return pem.certificates(_read(path))
+        return pem.certificates(content)
     except EstError as error:
         raise ConfigError("settings: %s: %s" % (path, error.message))
 

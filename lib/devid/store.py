@@ -91,6 +91,23 @@ class Store:
             der.tlv(der.OCTET_STRING, trust.given),
         )
 
+    def forget_trust(self):
+        """Remove a Trust that is of no use any more."""
+        self._remove(_TRUST + ".der")
+
+    def check(self):
+        """Raise StorageError where nothing can be kept in this folder; nothing is left behind."""
+        try:
+            os.stat(self._folder)
+        except OSError:
+            try:
+                os.mkdir(self._folder)
+                os.rmdir(self._folder)
+            except OSError as error:
+                raise StorageError(
+                    "the folder %s cannot be made: %s" % (self._folder, error), "store"
+                )
+
     def load_time(self):
         """Return the last time that was kept, Unix seconds (int), or 0."""
         try:

@@ -33,6 +33,7 @@ class TrustStores:
             self._kept = store.load_trust() or Trust()
         except StorageError as error:
             log("trust: %s; it is established anew" % error.message)
+            store.forget_trust()
             self._kept = Trust()
         self._take_settings()
 

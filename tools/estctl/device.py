@@ -106,6 +106,12 @@ def device(
             simulation.write_settings(flash, settings, stored)
         elif not (flash / "device.json").is_file():
             raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
+        elif (
+            any((anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key))
+            or any((p12, token_file, token_at_once, allow_redirect, san, link.policy))
+            or revocation != options.Policy.OFF
+        ):
+            raise est.ConfigError("what goes into device.json is written anew only with --url")
         elif max_wait is not None:
             simulation.change_setting(flash, "max_wait", max_wait)
         compiled = not source and interpreter.value != "cpython"
@@ -184,7 +190,7 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     if report["failure"]:
         raise _error(report)
     store = Store(str(flash / "identity"))
-    record, trust = store.load(), store.load_trust()
+    record, trust = store.load(), store.load_trust() or Trust()
     status = report["status"]
     return {
         "subject": status["subject"],
@@ -226,6 +232,8 @@ def _verified(record: Record, trust: Trust, fingerprint: str, enrolled: bool) ->
     anchors = [host_x509.load_der_x509_certificate(der) for der in trust.anchors]
     if any(_issued([below, *above][-1], anchor) for anchor in anchors):
         return "key matches, chain leads to the CA (checked with OpenSSL's code by cryptography)"
+    if not anchors:
+        return "key matches; there are no trust anchors to which the chain could lead"
     if enrolled:
         raise est.TrustError("the stored certificate does not chain to the CA", "verify")
     return "key matches; the CA has replaced the key under which this certificate was issued"

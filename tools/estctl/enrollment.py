@@ -46,6 +46,8 @@ def cacerts(
             url, whom, options.Credential(), log, redirects=allow_redirect
         ) as client:
             found = await client.cacerts()
+            if whom.revocation != options.Policy.OFF and not client.verified:
+                await client.connect()  # what a fingerprint vouched for is looked up there
         if out_ca:
             files.write_certificates(out_ca, found)
         return {
@@ -155,7 +157,13 @@ def enroll(
                     return requests.build(own_key, *parts)  # type: ignore[no-any-return]
 
                 request = await linked(client, make)
-            issued = await patiently(lambda: client.simpleenroll(request), max_wait, as_json)
+            try:
+                issued = await patiently(lambda: client.simpleenroll(request), max_wait, as_json)
+            except est.RetryLater as error:
+                if own_key and out_key and key is None:
+                    files.write_key(out_key, await own_key.private_bytes())
+                    error.message += f"; the key is kept: ask again with --key {out_key}"
+                raise
         return await written(client, issued, own_key, out_cert, out_key, out_ca)
 
     run(work(), as_json, "Enrolled")

@@ -6,6 +6,7 @@ board_config.py and device.json. host_tests/shim gives the interpreter the hardw
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -122,6 +123,8 @@ def _command(interpreter: str, heap: str | None) -> list[str]:
     program = interpreters.find(name)
     if program is None:
         raise ConfigError(interpreters.why_missing(name))
+    if heap and not re.fullmatch(r"[0-9]+[kKmM]?", heap):
+        raise ConfigError(f"--heap {heap}: give bytes, or a number with k or m, such as 96k")
     return [str(program)] + (["-X", f"heapsize={heap}"] if heap else [])
 
 
