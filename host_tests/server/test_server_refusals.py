@@ -111,7 +111,7 @@ def test_keys_and_extensions_that_openssl_does_not_make(server):
 
 
 def test_unknown_operations(server):
-    for path in ("nothing", "serverkeygen2", "fullcmc", "cacerts/", "../est2/cacerts"):
+    for path in ("nothing", "serverkeygen2", "fullcmc2", "cacerts/", "../est2/cacerts"):
         answer = server.curl(path, "--path-as-is")
         assert answer.status == 404 and answer.reason
 
