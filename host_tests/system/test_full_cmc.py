@@ -3,19 +3,17 @@
 import asyncio
 import base64
 import http.client
-import json
-import shutil
 import ssl
 import stat
-import subprocess
 from pathlib import Path
 
+import board_app
 import pytest
 from commands import estctl, openssl
-from estctl import files, interpreters, mpy
+from estctl import files
 from estctl.host_key import HostKey
 from pki import cmc, csr
-from probing import HOST_TESTS, LIB, der
+from probing import HOST_TESTS, der
 
 APP = HOST_TESTS / "device" / "fullcmc_app.py"
 EC_KEY = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
@@ -192,37 +190,4 @@ class TestSmallBoards:
 
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_an_enrolment(self, name, server, tmp_path):
-        program = interpreters.find(name)
-        if program is None:
-            pytest.skip(interpreters.why_missing(name))
-        library = tmp_path / "lib"
-        for source in LIB.rglob("*.py"):
-            inside = source.relative_to(LIB)
-            mpy.compile_file(source, (library / inside).with_suffix(".mpy"), str(inside))
-        mpy.compile_file(APP, library / "app.mpy", "app.py")
-        shutil.copy(HOST_TESTS.parent / "boards/RPI_PICO_W/board_config.py", library)
-        wish = {
-            "anchors": [der(Path(server.anchors).read_bytes()).hex()],
-            "port": int(server.url.rpartition(":")[2]),
-            "user": server.user,
-            "password": Path(server.password_file).read_text().strip(),
-        }
-        (tmp_path / "wish.json").write_text(json.dumps(wish))
-        heap = "96k" if name == "unix32" else "192k"
-        command = [program, "-X", f"heapsize={heap}", "-c"]
-        command += [f"import sys; sys.path[:] = [{str(library)!r}, '.frozen']; import app"]
-        done = subprocess.run(
-            [str(part) for part in command],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=120,
-            check=False,
-        )
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        found = json.loads(done.stdout)
-        for what in ("key", "certificate"):
-            (tmp_path / what).write_bytes(bytes.fromhex(found[what]))
-        public = openssl("pkey", "-inform", "DER", "-in", tmp_path / "key", "-pubout")
-        read = ["-inform", "DER", "-in", tmp_path / "certificate"]
-        assert public == openssl("x509", *read, "-noout", "-pubkey")
+        board_app.run(name, APP, server, tmp_path)

@@ -1,15 +1,11 @@
 """A key that the server makes: estctl and small boards against the development server."""
 
-import json
-import shutil
 import stat
-import subprocess
-from pathlib import Path
 
+import board_app
 import pytest
 from commands import estctl, openssl
-from estctl import interpreters
-from probing import HOST_TESTS, LIB, der
+from probing import HOST_TESTS
 
 KEK = bytes(range(32))
 EC_KEY = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
@@ -111,53 +107,14 @@ class TestEstctl:
 class TestSmallBoards:
     """The compiled library on a simulated board: in its 96 KiB heap where that is 32-bit."""
 
-    def on_board(self, name, server, folder, **wish):
-        program = interpreters.find(name)
-        if program is None:
-            pytest.skip(interpreters.why_missing(name))
-        from estctl import mpy
-
-        library = folder / "lib"
-        for source in LIB.rglob("*.py"):
-            inside = source.relative_to(LIB)
-            mpy.compile_file(source, (library / inside).with_suffix(".mpy"), str(inside))
-        mpy.compile_file(APP, library / "app.mpy", "app.py")
-        shutil.copy(HOST_TESTS.parent / "boards/RPI_PICO_W/board_config.py", library)
-        wish["anchors"] = [der(Path(server.anchors).read_bytes()).hex()]
-        wish["port"] = int(server.url.rpartition(":")[2])
-        wish["user"], wish["password"] = (
-            server.user,
-            Path(server.password_file).read_text().strip(),
-        )
-        (folder / "wish.json").write_text(json.dumps(wish))
-        heap = "96k" if name == "unix32" else "192k"
-        command = [program, "-X", f"heapsize={heap}", "-c"]
-        command += [f"import sys; sys.path[:] = [{str(library)!r}, '.frozen']; import app"]
-        done = subprocess.run(
-            [str(part) for part in command],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            timeout=120,
-            check=False,
-        )
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        found = json.loads(done.stdout)
-        for name in ("key", "certificate"):
-            (folder / name).write_bytes(bytes.fromhex(found[name]))
-        public = openssl("pkey", "-inform", "DER", "-in", folder / "key", "-pubout")
-        files = ["-inform", "DER", "-in", folder / "certificate"]
-        assert public == openssl("x509", *files, "-noout", "-pubkey")
-        return found
-
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_a_plain_key(self, name, server, tmp_path):
-        self.on_board(name, server, tmp_path)
+        board_app.run(name, APP, server, tmp_path)
 
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_a_key_encrypted_with_a_shared_key(self, name, sealing, tmp_path):
-        self.on_board(name, sealing, tmp_path, kek=KEK.hex())
+        board_app.run(name, APP, sealing, tmp_path, kek=KEK.hex())
 
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_a_key_encrypted_by_ecdh(self, name, server, tmp_path):
-        self.on_board(name, server, tmp_path, ecdh=True)
+        board_app.run(name, APP, server, tmp_path, ecdh=True)
