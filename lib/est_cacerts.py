@@ -51,7 +51,9 @@ async def _bag(client, close):
     except EstError as error:
         await client.close()
         if client._provisional and getattr(error, "status", 0) == 401:
-            error.message = "a server that is not verified yet wants credentials: it gets none"
+            error.message = (
+                "a server that is not verified yet wants credentials (401): it gets none"
+            )
         raise
     # Not in a `finally`: here the call takes the place, in this frame, of the one before, whose
     # frames would stay alive with all that they held.

@@ -1,6 +1,7 @@
 """MicroPython's `tls` module for CPython, over `ssl`: DER in memory instead of PEM files.
 
-It also gives asyncio's StreamReader the `readinto` of MicroPython.
+It also gives asyncio's StreamReader the `readinto` of MicroPython, and CPython before 3.12 a
+`wait_for` that loses no cancellation.
 """
 
 import _ssl
@@ -122,3 +123,32 @@ async def _readinto(self, view):
 
 
 asyncio.StreamReader.readinto = _readinto
+
+
+async def _wait_for(awaitable, timeout):
+    """asyncio.wait_for: before 3.12 its own one, inside of another, could drop the other's end.
+
+    (python/cpython#86296: a step that is done in the very moment in which it is cancelled.)
+    """
+    task = asyncio.ensure_future(awaitable)
+    try:
+        done, _ = await asyncio.wait([task], timeout=timeout)
+    except asyncio.CancelledError:
+        await _end(task)
+        raise
+    if done:
+        return task.result()
+    await _end(task)
+    raise asyncio.TimeoutError
+
+
+async def _end(task):
+    """Cancel a task and let it clean up; what it says then does not count any more."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
+
+
+if sys.version_info < (3, 12):
+    asyncio.wait_for = _wait_for
