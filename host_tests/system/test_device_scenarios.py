@@ -91,6 +91,7 @@ ENROL_CHAINS = {
     "name-constraints": "no path to a trust anchor",
     "unknown-critical": "no path to a trust anchor",
     "weak-key": "no path to a trust anchor",
+    "weak-hash": "no path to a trust anchor",
     "loop": "no path to a trust anchor",
 }
 
@@ -111,6 +112,7 @@ def test_a_name_that_the_constraints_of_the_ca_permit(play, board):
 
 SERVERS = {
     "wrong-host": "another host name",
+    "no-cmc-ra": "another host name",
     "no-san": "no subjectAltName",
     "expired": "has expired",
     "not-yet-valid": "is it set?",
