@@ -1,5 +1,6 @@
 """Unix time on every port: RP2 and the unix port count from 1970, ESP32 from 2000."""
 
+import asyncio
 import time
 
 _EPOCH_2000 = 946684800  # Unix time of 2000-01-01T00:00:00Z
@@ -8,6 +9,11 @@ _EPOCH_2000 = 946684800  # Unix time of 2000-01-01T00:00:00Z
 def now():
     """Return the current time in Unix seconds (int), as this device's clock has it."""
     return int(time.time()) + offset()
+
+
+async def sleep(seconds):
+    """Wait so many seconds (int); simulations of whole lives replace this function."""
+    await asyncio.sleep(seconds)
 
 
 def offset():

@@ -22,18 +22,23 @@ from heap import forget
 from micropython import const
 
 ENROLLED = "enrolled"
+RENEWED = "renewed"
 REFRESHED = "trust anchors refreshed"
 UNCHANGED = "unchanged"
 
+_INFO = const(20)
+_WARNING = const(30)
 _DAY = const(86400)
-_PENDING = "/pending.der"
+_HOUR = const(3600)
 
 # What checks certificates, what says what a request is to hold, and what makes it: never two of
 # them in the heap at once.
-_FOR_TRUST = (
+FOR_TRUST = (
     "devid.clock",
     "devid.pending",
+    "devid.record",
     "devid.report",
+    "devid.schedule",
     "devid.settings",
     "devid.store",
     "devid.trust",
@@ -47,7 +52,7 @@ _FOR_TRUST = (
     "pki.signature",
     "pki.x509",
 )
-_FOR_NAMES = (
+FOR_NAMES = (
     "devid.wishes",
     "est_link",
     "pki.csr_template",
@@ -57,29 +62,41 @@ _FOR_NAMES = (
     "pki.key_kind",
     "pki.name",
 )
-_FOR_REQUEST = ("pki.csr", "pki.entropy", "pki.keys", "pki.p256", "pki.rfc6979")
+FOR_REQUEST = (
+    "pki.csr",
+    "pki.entropy",
+    "pki.keys",
+    "pki.p256",
+    "pki.renewal",
+    "pki.rfc6979",
+)
 
 
 class DeviceIdentity:
-    """Enrols the device and gives its certificate to the application.
+    """Enrols the device, renews its certificate for life, and gives it to the application.
 
-    settings: a devid.settings.Settings. limits: see est_limits. log: function of one str.
+    settings: a devid.settings.Settings. limits: see est_limits. log: see est.Client. on_change:
+    function of this object, called after a new certificate or new trust anchors were committed.
     """
 
-    def __init__(self, settings, limits=est_limits, log=None):
+    def __init__(self, settings, limits=est_limits, log=None, on_change=None):
         self._settings = settings
         self._limits = limits
         self._log = log or _silent
+        self._on_change = on_change
         self._folder = _absolute(settings.storage)
         self._record = None
         self._assumed = False  # the clock was not set: the latest known time stands in
+        self._error = None  # the last one, in words
+        self._due = None  # (action, Unix seconds) of what comes next
+        self._asked = 0  # when /cacerts was asked last, Unix seconds
 
     @classmethod
-    def from_settings(cls, path, limits=est_limits, log=None):
+    def from_settings(cls, path, limits=est_limits, log=None, on_change=None):
         """Return the identity that the settings file at path describes. Raises ConfigError."""
         from devid import settings
 
-        return cls(settings.load(path), limits, log)
+        return cls(settings.load(path), limits, log, on_change)
 
     async def ensure(self, max_wait=0):
         """Have a valid certificate and current trust anchors, whatever that takes now.
@@ -88,10 +105,12 @@ class DeviceIdentity:
         (RFC 7030 4.2.3), is busy, or cannot be reached; None: as many as it takes. What waits is
         kept on flash; asked too early, another ensure() raises RetryLater again.
 
-        Returns ENROLLED, REFRESHED (the stored certificate is valid, the CA's certificates were
-        fetched anew), or UNCHANGED. A new key and certificate replace the old ones in one step;
-        whatever fails before leaves them as they were. Raises the errors of est_errors, each
-        naming its step; ApprovalNeeded where a person has to compare a fingerprint first.
+        Returns ENROLLED, RENEWED, REFRESHED (the stored certificate is valid, the CA's
+        certificates were fetched anew), or UNCHANGED. A new key and certificate replace the old
+        ones in one step; whatever fails before leaves them as they were. While the certificate is
+        valid, a failed renewal is logged and no error: see keep_renewed(). Raises the errors of
+        est_errors, each naming its step; ApprovalNeeded where a person has to compare a
+        fingerprint first.
         """
         tries = 0
         while True:
@@ -103,45 +122,101 @@ class DeviceIdentity:
                 from devid import pending
 
                 wait = pending.patience(error, tries, max_wait, self._limits)
-                self._log("%s; waiting %d s" % (error, wait))
+                self._log(_WARNING, "%s; waiting %d s" % (error, wait))
                 del pending  # a name is enough to hold a module in the heap
-            forget("devid.pending", "est_refusal")
+            forget("est_refusal", *FOR_TRUST)
             if max_wait is not None:
                 max_wait -= wait
             tries += 1
-            import asyncio
+            await unix_time.sleep(wait)
 
-            await asyncio.sleep(wait)
+    async def renew(self):
+        """Renew the certificate now (RFC 7030 4.2.2), with a new key unless the settings keep it.
 
-    async def _once(self):
+        Returns RENEWED, or ENROLLED where there was none. Raises as ensure(); the identity is then
+        as it was.
+        """
+        return await self._once(True)
+
+    async def keep_renewed(self):
+        """Keep certificate and trust anchors current, for ever: an asyncio task of its own.
+
+        It renews when two thirds of a certificate's life are over (`renew_at` of the settings),
+        less a part that differs from device to device, and never gives up: after a failure it
+        waits with exponential backoff and full jitter, or as long as the server said. status()
+        tells what comes next, and the last error.
+        """
+        tries = 0
+        seen = 0
+        while True:
+            now = unix_time.now()
+            if self._due is None:
+                self._due = self._plan()
+            wait = self._due[1] - now
+            if wait > 0 and now + _HOUR >= seen:
+                seen = max(now, seen)
+                # In pieces: the clock may be set meanwhile.
+                await unix_time.sleep(min(wait, _HOUR))
+                continue
+            seen = now  # or the clock was set back: whether it is plausible is looked at first
+            try:
+                await self._once()
+                tries = 0
+            except EstError as error:
+                self._log(_WARNING, "%s" % error)
+                self._due = self._plan()[0], self._later(error, tries)
+                tries += 1
+
+    async def _once(self, forced=False):
+        self._due = None
         try:
-            return await self._ensure()
-        except TrustError as error:
-            raise self._with_clock(error)
+            done = await self._ensure(forced)
+            if done != UNCHANGED:
+                self._error = None
+            return done
         except MemoryError:
             gc.collect()
-            raise EstError(
+            error = EstError(
                 "not enough memory: %d bytes of heap are free; see CHUNK_SIZE and MAX_BODY of "
                 "board_config" % gc.mem_free(),
                 "enrol",
             )
+        except TrustError as found:
+            error = self._with_clock(found)
+        except EstError as found:
+            error = found
         finally:
-            forget("est", *_FOR_TRUST)  # the application gets the heap
+            forget("est", "devid.enrolment", "devid.renewal", *FOR_TRUST)
+        self._error = str(error)
+        raise error
 
-    async def _ensure(self):
+    async def _ensure(self, forced):
         await self._check_clock()
-        forget(*_FOR_TRUST)
+        forget(*FOR_TRUST)
+        if self._store().clean():
+            self._log(_WARNING, "store: what a power cut had left was removed")
         try:
             self._load()
         except StorageError as error:
-            self._log("store: %s; enrolling anew" % error.message)
-        if not self._record or self._expired():
+            self._log(_WARNING, "store: %s; enrolling anew" % error.message)
+        if not self._record:
             self._store().check()  # before a one-time code is spent
-            await self._enroll()
+            from devid import enrolment
+
+            await enrolment.run(self)
             return ENROLLED
-        self._granted()
-        self._log("identity: the stored certificate is valid")
-        if not self._trust().refresh_due(unix_time.now()):
+        self._forget_secret()
+        due, end = self._renewal_due()
+        now = unix_time.now()
+        if forced or now >= due:
+            forget(*FOR_TRUST)
+            from devid import renewal
+
+            if await renewal.run(self, now > end, forced):
+                return RENEWED
+            return UNCHANGED
+        self._log(_INFO, "identity: the stored certificate is valid")
+        if now < self._refresh_due():
             return UNCHANGED
         return await self._refresh_if_possible()
 
@@ -155,10 +230,10 @@ class DeviceIdentity:
         client = self._client(record)
         async with client:
             await self._fetch_anchors(client, close=True)
-            forget(*_FOR_TRUST)
+            forget(*FOR_TRUST)
             if not client.verified:
                 await client.connect()  # the new session that changed anchors want
-        forget(*_FOR_TRUST)
+        forget(*FOR_TRUST)
         return self._keep_trust(client)
 
     def approve(self, fingerprint):
@@ -171,6 +246,7 @@ class DeviceIdentity:
         from est import fingerprint_octets
 
         self._trust().approve(fingerprint_octets(fingerprint))
+        self._due = None
 
     def disable_implicit(self):
         """Never use the maker's implicit trust anchors again (RFC 7030 3.1), for good."""
@@ -180,7 +256,8 @@ class DeviceIdentity:
         """Return a TLS client context with this identity and its trust anchors.
 
         It verifies the server, host name included; give it to asyncio.open_connection, to an MQTT
-        client or to an HTTP client. Raises ConfigError before the first enrolment.
+        client or to an HTTP client. Ask for a new one at each connection: it is always that of
+        the current certificate. Raises ConfigError before the first enrolment.
         """
         import tls_stream
 
@@ -190,80 +267,41 @@ class DeviceIdentity:
         return tls_stream.client_context(self._trust().anchors, _presented(record))
 
     def status(self):
-        """Return a dict: enrolled (bool) and trust (see devid.trust.TrustStores.status), and then
-        subject, issuer, serial (hex), not_before, not_after (Unix seconds), fingerprint (SHA-256,
-        hex), chain (subjects of the intermediates) and chain_sent (whether this port sends them
-        in TLS). Where a request waits for the server: pending, a dict with until (Unix seconds).
-        Raises StorageError where the stored identity is damaged."""
+        """Return a dict: state, next, last_error, enrolled (bool) and trust (see
+        devid.trust.TrustStores.status), and then subject, issuer, serial (hex), not_before,
+        not_after (Unix seconds), fingerprint (SHA-256, hex), chain (subjects of the intermediates)
+        and chain_sent (whether this port sends them in TLS).
+
+        state: "unconfigured", "awaiting trust", "awaiting approval", "enrolled", "renewal due",
+        "rekeying" or "expired". next: {"action": "approve", "enroll", "renew" or "refresh",
+        "when": Unix seconds}. last_error: str or None. Where a request waits for the server:
+        pending, a dict with until (Unix seconds). Raises StorageError where the stored identity
+        is damaged.
+        """
         from devid import report
 
         try:
-            found = report.status(self._load(), self._trust())
-            if self._waits():
-                from devid import pending
-
-                found["pending"] = {"until": pending.until(self._store())}
-            return found
+            if self._due is None:
+                self._due = self._plan()
+            return report.status(
+                self._load(), self._trust(), self._store(), self._due, self._error
+            )
         finally:
-            forget("tls_stream", "pki.name", "pki.pem", *_FOR_TRUST)
+            forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
 
     async def _refresh_if_possible(self):
         """Refresh the trust anchors; a failure is logged, for the identity is good without."""
+        self._asked = unix_time.now()
         try:
             changed = await self.refresh()
         except EstError as error:
-            self._log("trust: %s; the anchors stay as they are" % self._with_clock(error))
-            return UNCHANGED
+            self._error = str(self._with_clock(error))
         except MemoryError:
-            self._log("trust: not enough memory to refresh it; the anchors stay as they are")
-            return UNCHANGED
-        return REFRESHED if changed else UNCHANGED
-
-    async def _enroll(self):
-        """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
-        private = request = None
-        if self._waits():
-            from devid import pending
-
-            private, request = pending.load(self._store(), self._settings, self._limits, self._log)
-            del pending
-        client = self._client(None)
-        async with client:
-            try:
-                # Where the request is there already, the heap is not as whole as at a first boot.
-                await self._fetch_anchors(client, close=bool(request))
-                forget(*_FOR_TRUST)
-                if not request:
-                    private, request = await self._request(client, private)
-                    forget(*_FOR_REQUEST)
-                certificate = await client.simpleenroll(request, close=True)
-                self._log("simpleenroll: certificate received and checked")
-            except EstError as error:
-                await client.close()
-                forget(*_FOR_NAMES)
-                forget(*_FOR_REQUEST)
-                # What has verified the server need not be found again.
-                self._keep_trust(client)
-                if isinstance(error, ServerError):
-                    from devid import pending
-
-                    pending.refused(
-                        error, self._store(), self._settings, self._limits, private, request
-                    )
-                raise
-        forget(*_FOR_TRUST)
-        self._keep_trust(client)
-        from devid.store import Record
-
-        record = Record(private, certificate, client.chain)
-        try:
-            self._store().commit(record)
-        except EstError as error:
-            error.step = "store"
-            raise
-        self._record = record
-        self._granted()
-        self._log("store: identity committed")
+            self._error = "not enough memory to refresh the trust anchors"
+        else:
+            return REFRESHED if changed else UNCHANGED
+        self._log(_WARNING, "trust: %s; the anchors stay as they are" % self._error)
+        return UNCHANGED
 
     def _client(self, record):
         """Return an est.Client with the identity of a Record, or else the settings' credential."""
@@ -271,24 +309,22 @@ class DeviceIdentity:
 
         settings = self._settings
         arguments = self._trust().arguments()
-        if record:
-            who = {
-                "certificate": record.certificate,
-                "key": record.key,
-                "intermediates": record.chain,
-            }
-        else:
+        who = {}
+        if record is None or settings.keep_secret:
             who = {
                 "user": settings.user,
                 "password": settings.password,
                 "token": settings.token,
                 "at_once": settings.at_once,
-                "certificate": settings.certificate,
-                "key": settings.key,
-                "intermediates": settings.intermediates,
             }
+        if record:
+            who["certificate"], who["key"], who["intermediates"] = _presented(record)
+        else:
+            who["certificate"] = settings.certificate
+            who["key"] = settings.key
+            who["intermediates"] = settings.intermediates
         arguments.update(who)
-        forget(*_FOR_TRUST)
+        forget(*FOR_TRUST)
         return est.Client(
             settings.host,
             settings.port,
@@ -300,6 +336,11 @@ class DeviceIdentity:
             **arguments,
         )
 
+    def _credential(self):
+        """Return whether the settings have something to enrol with, beside the identity."""
+        settings = self._settings
+        return bool(settings.password or settings.token or settings.certificate)
+
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
         if client.asks:
@@ -310,56 +351,98 @@ class DeviceIdentity:
         """Keep the client's anchors, which have verified the server, and the time; see keep()."""
         if not client.verified:
             return False
-        changed = self._trust().keep(client)
-        if changed:
-            self._log("store: %d trust anchors committed" % len(client.anchors))
         # The server's certificate is valid now: no clock that was set wrong gets into the store.
         now = unix_time.now()
+        time = None
         if not self._assumed and now > self._store().load_time() + _DAY:
-            self._store().keep_time(now)
+            time = now
+        self._asked = now
+        changed = self._trust().keep(client, time)
+        if changed:
+            self._log(_INFO, "store: %d trust anchors committed" % len(client.anchors))
+            self._changed()
         return changed
 
-    async def _request(self, client, private):
-        """Make a key, unless there is one already (private, SEC 1 DER); return it with the request
-        (DER) that the server asks for."""
-        settings = self._settings
-        attributes = await client.csrattrs() if settings.csrattrs else None
-        forget(*_FOR_TRUST)
-        from pki import csr
-
-        linked = None
-        if attributes or settings.link or client.tls_unique:
-            from devid import wishes
-
-            parts, linked = await wishes.parts(client, settings, attributes, self._log)
-        else:
-            parts = csr.parts(
-                settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
-            )
-        attributes = None
-        forget(*_FOR_NAMES)
+    async def _key(self, private):
+        """Return the key of a SEC 1 DER, or a new one where private is empty."""
         from pki import keys
 
         if private:
-            key = await keys.load(private)
-        else:
-            self._log("key: generating P-256")
-            key = await keys.generate()
-        request = linked(key) if linked else await csr.signed(key, *parts)
-        return await key.private_bytes(), request
+            return await keys.load(private)
+        self._log(_INFO, "key: generating P-256")
+        return await keys.generate()
 
-    def _waits(self):
-        """Return whether something waits for the server: see devid.pending."""
+    def _commit(self, private, certificate, chain):
+        """Make this the identity; what waited, and the one-time secret, are over with it."""
+        from devid import record, store
+
+        found = record.Record(private, bytes(certificate), chain)
         try:
-            os.stat(self._folder + _PENDING)
-        except OSError:
-            return False
-        return True
+            kept = self._store()
+            kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
+            self._record = found
+            kept.settle()
+        except EstError as error:
+            error.step = "store"
+            raise
+        self._log(_INFO, "store: identity committed")
+        del record, store
+        self._forget_secret()
+        forget(*FOR_TRUST)
+        self._changed()
 
-    def _granted(self):
-        """Forget what waited."""
-        if self._waits():
-            os.remove(self._folder + _PENDING)
+    def _changed(self):
+        self._due = None
+        if self._on_change and self._record:
+            self._on_change(self)
+
+    def _forget_secret(self):
+        """Erase the one-time secret from the settings: it has served."""
+        settings = self._settings
+        if settings.path and not settings.keep_secret and (settings.password or settings.token):
+            from devid import one_time
+
+            one_time.erase(settings, self._log)
+
+    def _renewal_due(self):
+        """Return (when the certificate is to be renewed, when it ends), Unix seconds."""
+        from devid import schedule
+
+        return schedule.renewal(self._record.certificate, self._settings.renew_at, _unique_id())
+
+    def _refresh_due(self):
+        """Return when /cacerts is to be asked anew; at most once a day in vain."""
+        return max(self._trust().refresh_due(), self._asked + _DAY if self._asked else 0)
+
+    def _plan(self):
+        """Return (action, when) of what comes next: see status()."""
+        from devid import pending
+
+        try:
+            waiting = pending.read(self._store())
+            record = self._load()
+        except StorageError:
+            return "enroll", 0
+        until = waiting.until if waiting else 0
+        if until > unix_time.now() + self._limits.MAX_RETRY_AFTER:
+            until = 0  # the clock was set back
+        if record is None:
+            trust = self._trust()
+            return "approve" if trust.asks else "enroll", until
+        renew = max(self._renewal_due()[0], until)
+        refresh = self._refresh_due()
+        forget(*FOR_TRUST)
+        return ("refresh", refresh) if refresh < renew else ("renew", renew)
+
+    def _later(self, error, tries):
+        """Return when to try again after an error, Unix seconds."""
+        from devid import schedule
+
+        wait = getattr(error, "retry_after", None) or schedule.backoff(
+            tries, self._limits.RETRY_FIRST, self._limits.RETRY_MAX
+        )
+        forget(*FOR_TRUST)
+        return unix_time.now() + wait
 
     async def _check_clock(self):
         """Have a plausible time: the clock's, else the network's, else the latest known one."""
@@ -389,16 +472,23 @@ class DeviceIdentity:
 
         return TrustStores(self._settings, self._store(), self._log)
 
-    def _expired(self):
-        from pki import x509
-
-        return unix_time.now() > x509.Certificate(self._record.certificate).not_after
-
     def _load(self):
         """Return the stored Record, or None; read from flash once."""
         if self._record is None:
-            self._record = self._store().load()
+            from devid import record
+
+            self._record = record.load(self._store())
         return self._record
+
+
+def _unique_id():
+    """Return the board's unique identifier (bytes), or nothing where the port has none."""
+    try:
+        from machine import unique_id
+
+        return unique_id()
+    except ImportError:
+        return b""
 
 
 def _presented(record):
@@ -413,5 +503,5 @@ def _absolute(folder):
     return os.getcwd().rstrip("/") + "/" + folder
 
 
-def _silent(text):
+def _silent(level, text):
     """The default log."""

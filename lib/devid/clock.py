@@ -16,6 +16,8 @@ from micropython import const
 _RELEASE = const(1764547200)  # 2025-12-01: this library is not older
 _HORIZON = const(946080000)  # 30 years: nothing that is made now will still run then
 _TRIES = const(3)
+_INFO = const(20)
+_WARNING = const(30)
 
 
 def floor(known=0):
@@ -38,8 +40,8 @@ def plausible(known=0):
 async def ensure(server, known, latest, log):
     """Have a plausible time: the clock's, else the network's, else the latest known one.
 
-    server: str, or None where NTP is not wanted; known, latest: see set_from_network(); log:
-    function of one str. Returns whether the latest known time stands in, and raises TrustError
+    server: str, or None where NTP is not wanted; known, latest: see set_from_network(); log: see
+    est. Returns whether the latest known time stands in, and raises TrustError
     where this port cannot set its clock.
     """
     if plausible(known):
@@ -47,10 +49,10 @@ async def ensure(server, known, latest, log):
     if server:
         try:
             await set_from_network(server, known, latest)
-            log("clock: set to %s by NTP" % unix_time.text(unix_time.now()))
+            log(_INFO, "clock: set to %s by NTP" % unix_time.text(unix_time.now()))
             return False
         except NetworkError as error:
-            log("clock: " + error.message)
+            log(_WARNING, "clock: " + error.message)
     before = unix_time.text(unix_time.now())
     earliest = floor(known)
     if not assume(earliest):
@@ -60,8 +62,9 @@ async def ensure(server, known, latest, log):
             "clock",
         )
     log(
+        _WARNING,
         "clock: not set (%s); the latest known time, %s, stands in"
-        % (before, unix_time.text(earliest))
+        % (before, unix_time.text(earliest)),
     )
     return True
 

@@ -1,138 +1,38 @@
-"""A request that waits for the server (RFC 7030 4.2.3): kept on flash, sent again unchanged.
+"""What waits for the server: kept on flash, so that a reboot goes on where the device was.
 
-The key, the request and the time to ask again are one file beside the identity, so that a reboot
-neither asks too early nor forgets. Loaded only where something waits.
+The key and the request are kept before the request is sent, and sent again unchanged (RFC 7030
+4.2.3); the time to ask again, so that a reboot neither asks too early nor forgets; and a new
+certificate until a TLS session has proved it.
 """
 
 import hashlib
-import os
+from collections import namedtuple
 
 import unix_time
 from est_errors import AuthError, DerError, NetworkError, RetryLater, StorageError
+from micropython import const
 from pki import der
 
-_FILE = "/pending"
-_WHAT = "pending request"
+from devid import schedule
+from devid.record import elements
+from devid.store import PENDING
+
+_WARNING = const(30)
+
+# until: Unix seconds before which the server is not asked; tries: how often it was asked in vain;
+# reason: the last error (str); key, request, certificate: DER (bytes), empty where there is none
+# yet; chain: list of DER; wish: SHA-256 of what it was made for.
+Pending = namedtuple(
+    "Pending", ("until", "tries", "reason", "key", "request", "certificate", "chain", "wish")
+)
 
 
-def load(store, settings, limits, log):
-    """Return (key, request) that wait: SEC 1 and PKCS #10 DER (bytes), or None each.
+def wish(settings, certificate=b""):
+    """Return the SHA-256 of what a request is for: another wish is another request.
 
-    A request that was linked to its TLS session is not kept, for it has to be made anew with the
-    same key. store: devid.store.Store; settings: devid.settings.Settings; limits: see est_limits;
-    log: function of one str. Raises RetryLater where it is too early to ask again.
+    settings: devid.settings.Settings. certificate: DER (bytes) of the one that is renewed.
     """
-    try:
-        found = _read(store)
-    except StorageError as error:
-        log("store: %s; it is forgotten" % error.message)
-        found = None
-    if found is None or found[4] != _fingerprint(settings):
-        erase(store)
-        return None, None
-    until, _, key, request, _ = found
-    left = until - unix_time.now()
-    if left > limits.MAX_RETRY_AFTER:
-        log("pending: the clock was set back; asking the server now")
-    elif left > 0:
-        raise RetryLater(
-            "not yet: the server is to be asked again in %d s" % left, 202, left, step="pending"
-        )
-    if key:
-        log("pending: asking again with the same key")
-    return key or None, request or None
-
-
-def refused(error, store, settings, limits, key, request):
-    """Keep what was not granted, to be sent again, or forget what never will be.
-
-    error: the ServerError; a RetryLater gets its retry_after here where the server did not say:
-    exponential backoff with full jitter. key, request: as load() returns them; request may also
-    be an est_link.Linked. Raises StorageError.
-    """
-    if not isinstance(error, RetryLater):
-        final = 400 <= error.status < 500 and error.status != 404
-        if final and not isinstance(error, AuthError):
-            erase(store)
-        return
-    try:
-        found = _read(store)
-    except StorageError:
-        found = None
-    tries = found[1] if found and found[4] == _fingerprint(settings) else 0
-    if not error.retry_after:
-        error.retry_after = backoff(tries, limits)
-        error.message += "; next time in %d s" % error.retry_after
-        tries += 1
-    store._replace(
-        _FILE,
-        _WHAT,
-        der.integer(1),  # version of this format
-        der.integer(unix_time.now() + error.retry_after),
-        der.integer(tries),
-        der.tlv(der.OCTET_STRING, key or b""),
-        der.tlv(der.OCTET_STRING, request if isinstance(request, bytes) else b""),
-        der.tlv(der.OCTET_STRING, _fingerprint(settings)),
-    )
-
-
-def patience(error, tries, left, limits):
-    """Return the seconds to wait before trying again after an error; raise it where none help.
-
-    error: EstError. tries: int, how often this was asked already. left: seconds that may be
-    waited, or None: as many as it takes.
-    """
-    if isinstance(error, RetryLater):
-        wait = error.retry_after or backoff(tries, limits)
-    elif isinstance(error, NetworkError) or error.status >= 500:
-        wait = backoff(tries, limits)
-    else:
-        raise error
-    if left is not None and wait > left:
-        raise error
-    return wait
-
-
-def backoff(tries, limits):
-    """Return seconds to wait (int): random up to RETRY_FIRST, doubled at each try to RETRY_MAX."""
-    most = min(limits.RETRY_MAX, limits.RETRY_FIRST << min(tries, 16))
-    return 1 + int.from_bytes(os.urandom(4), "big") % most
-
-
-def until(store):
-    """Return when the server is to be asked again (Unix seconds), or None."""
-    try:
-        found = _read(store)
-    except StorageError:
-        return None
-    return found[0] if found else None
-
-
-def erase(store):
-    """Forget what waits."""
-    store._remove(_FILE + ".der")
-
-
-def _read(store):
-    """Return (until, tries, key, request, fingerprint of the settings), or None."""
-    body = store._read(_FILE, _WHAT)
-    if body is None:
-        return None
-    try:
-        if body.integer() != 1:
-            raise DerError("written by another version")
-        found = [body.integer(), body.integer()]
-        for _ in range(3):
-            found.append(bytes(body.take(der.OCTET_STRING)))
-        body.finish()
-    except DerError:
-        raise StorageError("the %s on flash is damaged" % _WHAT)
-    return found
-
-
-def _fingerprint(settings):
-    """Return the SHA-256 of what the request was made for: another wish is another request."""
-    wish = (
+    wanted = (
         settings.host,
         settings.port,
         settings.label,
@@ -141,4 +41,118 @@ def _fingerprint(settings):
         list(settings.key_usage),
         list(settings.ext_key_usage),
     )
-    return hashlib.sha256(repr(wish).encode()).digest()
+    hasher = hashlib.sha256(repr(wanted).encode())
+    hasher.update(certificate)
+    return hasher.digest()
+
+
+def nothing(wanted):
+    """Return a Pending of which there is only the wish."""
+    return Pending(0, 0, "", b"", b"", b"", [], wanted)
+
+
+def load(store, wanted, log):
+    """Return the Pending in a devid.store.Store, or nothing(), where none is for this wish."""
+    try:
+        found = read(store)
+    except StorageError as error:
+        log(_WARNING, "store: %s; it is forgotten" % error.message)
+        found = None
+    return found if found and found.wish == wanted else nothing(wanted)
+
+
+def too_early(waiting, limits, log):
+    """Return the seconds (int) until the server may be asked again, or 0."""
+    left = waiting.until - unix_time.now()
+    if left > limits.MAX_RETRY_AFTER:
+        log(_WARNING, "pending: the clock was set back; asking the server now")
+        left = 0
+    return max(left, 0)
+
+
+def keep(store, waiting, key, request, certificate=b"", chain=()):
+    """Keep what is to be sent, or has come but is not proved; return the Pending.
+
+    A request that is linked to its TLS session (est_link.Linked) is made anew each time: its key
+    alone is kept. Raises StorageError.
+    """
+    octets = request if isinstance(request, bytes) else b""
+    waiting = Pending(
+        0, waiting.tries, waiting.reason, key, octets, certificate, list(chain), waiting.wish
+    )
+    store.commit({PENDING: parts(waiting)})
+    return waiting
+
+
+def refused(error, store, waiting, limits, most=None):
+    """Keep when to ask again after an error, or forget a request that never will be granted.
+
+    error: EstError; a RetryLater gets its retry_after here where the server did not say. most:
+    seconds, the longest wait after any error; None: only a RetryLater makes the device wait.
+    Raises StorageError.
+    """
+    until, tries = 0, waiting.tries
+    key, request = waiting.key, waiting.request
+    certificate, chain = waiting.certificate, waiting.chain
+    later = isinstance(error, RetryLater)
+    if later or most:
+        wait = getattr(error, "retry_after", None)
+        if not wait:
+            wait = schedule.backoff(tries, limits.RETRY_FIRST, most or limits.RETRY_MAX)
+            tries += 1
+        if later and not error.retry_after:
+            error.retry_after = wait
+            error.message += "; next time in %d s" % wait
+        until = unix_time.now() + wait
+    status = getattr(error, "status", 0)
+    if 400 <= status < 500 and status != 404 and not (later or isinstance(error, AuthError)):
+        key = request = certificate = b""
+        chain = []
+    kept = Pending(until, tries, str(error), key, request, certificate, chain, waiting.wish)
+    store.commit({PENDING: parts(kept)})
+
+
+def patience(error, tries, left, limits):
+    """Return the seconds to wait before trying again after an error; raise it where none help.
+
+    error: EstError. tries: int, how often this was asked already. left: seconds that may be
+    waited, or None: as many as it takes.
+    """
+    wait = getattr(error, "retry_after", None)
+    if not wait:
+        if not (
+            isinstance(error, (NetworkError, RetryLater)) or getattr(error, "status", 0) >= 500
+        ):
+            raise error
+        wait = schedule.backoff(tries, limits.RETRY_FIRST, limits.RETRY_MAX)
+    if left is not None and wait > left:
+        raise error
+    return wait
+
+
+def read(store):
+    """Return the Pending in a devid.store.Store, or None; StorageError where it is damaged."""
+    content = store.read(PENDING)
+    if content is None:
+        return None
+    try:
+        body = der.Reader(content)
+        until = body.integer()
+        tries = body.integer()
+        fields = [bytes(body.take(der.OCTET_STRING)) for _ in range(5)]
+        chain = elements(body.enter())
+        body.finish()
+        reason, key, request, certificate, wanted = fields
+        return Pending(until, tries, reason.decode(), key, request, certificate, chain, wanted)
+    except (DerError, ValueError):  # ValueError: a text that is no UTF-8
+        raise StorageError("the pending request on flash is damaged")
+
+
+def parts(waiting):
+    """Return what devid.store.Store.commit() takes for PENDING: a tuple of bytes."""
+    found = [der.integer(waiting.until), der.integer(waiting.tries)]
+    octets = (waiting.reason.encode(), waiting.key, waiting.request, waiting.certificate)
+    for value in octets + (waiting.wish,):
+        found.append(der.tlv(der.OCTET_STRING, value))
+    found.append(der.head(der.SEQUENCE, waiting.chain))
+    return tuple(found + waiting.chain)

@@ -3,13 +3,27 @@
 import hashlib
 from binascii import hexlify
 
+import unix_time
 
-def status(record, trust):
+
+def status(record, trust, store, due, error):
     """Return the dict of DeviceIdentity.status().
 
-    record: devid.store.Record or None; trust: devid.trust.TrustStores.
+    record: devid.record.Record or None; trust: devid.trust.TrustStores; store: devid.store.Store;
+    due: (action, Unix seconds); error: str or None.
     """
-    found = {"enrolled": record is not None, "trust": trust.status()}
+    from devid import pending
+
+    waiting = pending.read(store)
+    found = {
+        "state": _state(record, trust, waiting, due),
+        "next": {"action": due[0], "when": due[1]},
+        "last_error": error or (waiting.reason if waiting and waiting.reason else None),
+        "enrolled": record is not None,
+        "trust": trust.status(),
+    }
+    if waiting and waiting.until:
+        found["pending"] = {"until": waiting.until}
     if record is None:
         return found
     import tls_stream
@@ -25,3 +39,19 @@ def status(record, trust):
     found["chain"] = [name.decode(x509.Certificate(raw).subject) for raw in record.chain]
     found["chain_sent"] = tls_stream.sends_chain(record.certificate)
     return found
+
+
+def _state(record, trust, waiting, due):
+    """Return the state of the device in words: all of it follows from what is on flash."""
+    if record is None:
+        if trust.asks:
+            return "awaiting trust"
+        return "awaiting approval" if waiting and waiting.until else "unconfigured"
+    from pki import x509
+
+    now = unix_time.now()
+    if now > x509.Certificate(record.certificate).not_after:
+        return "expired"
+    if waiting and waiting.key:
+        return "rekeying"
+    return "renewal due" if due[0] == "renew" and now >= due[1] else "enrolled"

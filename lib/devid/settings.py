@@ -11,8 +11,9 @@
 `trust` may instead name a file of the CA's certificates, {"anchors": "/ca.pem"}, or a maker's
 bundle for the first contact, {"implicit": "/bundle.pem"} (PEM or DER). Without any of these a
 person approves what the server shows. `credential` may name files instead, {"certificate":
-"/idevid.der", "key": "/idevid.key"} (DER), or be a {"token": "..."}. `redirects` lists other
-hosts ("HOST[:PORT]") to which the server may send the device.
+"/idevid.der", "key": "/idevid.key"} (DER), or be a {"token": "..."}. A password or token is erased
+from the file once the first certificate is stored, unless "keep" is true: then it serves again.
+`redirects` lists other hosts ("HOST[:PORT]") to which the server may send the device.
 """
 
 import json
@@ -31,8 +32,8 @@ _SCHEMA = {
     ),
     "credential": (
         dict,
-        'one of {"user", "password"} and {"token"}, which "at_once": true may follow, or '
-        '{"certificate", "key"}, or these and one of those',
+        'one of {"user", "password"} and {"token"}, which "at_once": true and "keep": true may '
+        'follow, or {"certificate", "key"}, or these and one of those',
     ),
     "redirects": (list, "a list of texts HOST[:PORT]"),
     "subject": (str, "a text such as CN=pump-{unique_id}"),
@@ -42,6 +43,11 @@ _SCHEMA = {
     "csrattrs": (bool, "false where the server need not be asked what it wants in a request"),
     "original_spec": (bool, "true where the server wants Content-Transfer-Encoding (RFC 7030)"),
     "link": (str, '"optional" or "required" (RFC 7030 3.5)'),
+    "renew_at": (
+        (int, float),
+        "0.1 to 0.9: the part of a certificate's life after which it is renewed",
+    ),
+    "rekey": (bool, "false where a renewal is to keep the key"),
     "max_wait": (int, "seconds that a boot waits in all for a server that says not yet"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
@@ -49,9 +55,10 @@ _SCHEMA = {
 }
 # Sets of names that go together; a person's approval needs no trust at all.
 _INNER = {
-    "credential": (("password", "user"), ("token",), ("at_once", "token"), ()),
+    "credential": (("password", "user"), ("token",), ("spent",), ()),
     "wifi": (("password", "ssid"), ("ssid",)),
 }
+_FLAGS = ("at_once", "keep", "spent")
 
 
 class Settings:
@@ -62,21 +69,32 @@ class Settings:
     password, token, at_once (bool), redirects (list), certificate, key, intermediates (DER),
     subject, san, key_usage, ext_key_usage, csrattrs, original_spec, link (None, "optional" or
     "required"), max_wait (int or None), storage, wifi (dict or None), ntp (str or None). It has no
-    method, so that this module can leave the heap before its instances do.
+    method, so that this module can leave the heap before its instances do. keep_secret: whether
+    password or token serve again; path: the file, or None; renew_at (0 to 1), rekey (bool).
     """
 
 
 def load(path):
     """Return the Settings of a JSON file. Raises ConfigError."""
-    text = _read(path)
-    try:
-        # MicroPython's parser takes an object that was cut off.
-        if text.strip()[-1:] != b"}":
-            raise ValueError
-        values = json.loads(text)
-    except ValueError:
+    values = _json(path)
+    if values is None:
+        values = _json(path + ".new")  # a power cut came while one_time replaced it
+    if values is None:
+        _read(path)
         raise ConfigError("settings: %s is not JSON, or was cut off" % path)
-    return parse(values)
+    found = parse(values)
+    found.path = path
+    return found
+
+
+def _json(path):
+    """Return what a JSON file holds, or None where it holds nothing whole."""
+    try:
+        text = _read(path)
+        # MicroPython's parser takes an object that was cut off.
+        return json.loads(text) if text.strip()[-1:] == b"}" else None
+    except (ConfigError, ValueError):
+        return None
 
 
 def parse(values):
@@ -93,6 +111,8 @@ def parse(values):
     found.password = credential.get("password")
     found.token = credential.get("token")
     found.at_once = credential.get("at_once", False)
+    found.keep_secret = credential.get("keep", False)
+    found.path = None
     found.redirects = _origins(values.get("redirects", ()))
     found.certificate = found.key = None
     found.intermediates = []
@@ -110,6 +130,8 @@ def parse(values):
     found.original_spec = values.get("original_spec", False)
     found.link = values.get("link")
     found.max_wait = values.get("max_wait")
+    found.renew_at = values.get("renew_at", 2 / 3)
+    found.rekey = values.get("rekey", True)
     found.storage = values.get("storage", "identity")
     found.wifi = values.get("wifi")
     ntp = values.get("ntp", "pool.ntp.org")
@@ -152,6 +174,8 @@ def _check(values):
                     raise ConfigError("settings: %s is %s" % (name, wanted))
         if name == "link" and value not in ("optional", "required"):
             raise ConfigError("settings: link is " + wanted)
+        if name == "renew_at" and not 0.1 <= value <= 0.9:
+            raise ConfigError("settings: renew_at is " + wanted)
         if kind is dict and not _complete(name, value):
             raise ConfigError("settings: %s is %s" % (name, wanted))
     if "url" not in values:
@@ -197,9 +221,15 @@ def _complete(name, value):
     if name == "trust":
         return _trust_complete(value)
     for key, inner in value.items():
-        if not isinstance(inner, bool if key == "at_once" else str):
+        if not isinstance(inner, bool if key in _FLAGS else str):
             return False
     names = sorted(value)
+    if name == "credential":
+        for flag, needed in (("at_once", "token"), ("keep", None)):
+            if flag in names:
+                names.remove(flag)
+                if not (needed in names if needed else "token" in names or "password" in names):
+                    return False
     if name == "credential" and "certificate" in names and "key" in names:
         names.remove("certificate")
         names.remove("key")

@@ -1,99 +1,91 @@
-"""What the device keeps on flash: its identity, its trust, and the last time that it knew.
+"""What the device keeps on flash, in two slots: a power cut leaves the old state or the new one.
 
-Each is a file of its own, so that one may change without the others. A commit writes a new file
-and renames it over the old one: littlefs holds the old content or the new, whole, whenever the
-power fails. The content is DER with a SHA-256 over it: what is damaged is noticed. The key lies
-there in the clear; stock MicroPython has no flash encryption.
+A slot is one file with everything in it: identity, trust, pending request, last known time. A
+commit writes the whole state into the slot that is not in use, and ends it with its commit
+record, a SHA-256 over the slot and its sequence number. The whole slot with the higher number
+counts; one without a right record was cut off or is damaged. So several items change in one step,
+and a file system needs no atomic rename (FAT has none). The keys lie there in the clear; stock
+MicroPython has no flash encryption.
+
+Slot ::= "EST", version, sequence (4 octets), length of each item (4 octets each), items, record
 """
 
 import hashlib
 import os
-from collections import namedtuple
 
-from est_errors import DerError, StorageError
-from pki import der
+from est_errors import StorageError
+from micropython import const
 
-_IDENTITY = "/identity"
-_TRUST = "/trust"
-_TIME = "/time"
+IDENTITY = const(0)
+TRUST = const(1)
+PENDING = const(2)
+TIME = const(3)
 
-
-# The identity; all DER (bytes): the key as SEC 1, the certificate, and a list of the intermediates
-# above it. No class of our own: its instances would hold this module in the heap.
-Record = namedtuple("Record", ("key", "certificate", "chain"))
-
-
-class Trust:
-    """Whom the device trusts, as devid.trust keeps it; certificates are DER (bytes)."""
-
-    def __init__(self):
-        self.anchors = []  # explicit trust anchors
-        self.authorities = []  # other CA certificates, validated to them
-        self.origin = ""  # which store vouched for the anchors at first
-        self.authorised = ""  # which store authorised the server last, and how
-        self.implicit_off = False  # the implicit store is disabled for good
-        self.pin = b""  # fingerprint of a root that a person has approved
-        self.candidate = b""  # SHA-256 of a root that waits for approval
-        self.candidate_subject = ""
-        self.given = b""  # SHA-256 of the trust in the settings that is taken in already
+_SLOTS = ("/a.slot", "/b.slot")
+_MAGIC = b"EST\x01"
+_ITEMS = const(4)
+_HEAD = const(24)  # octets before the items
+_RECORD = const(32)  # octets after them
+_PIECE = const(256)  # octets that are copied or hashed at a time
+_FULL = const(28)  # ENOSPC
+_LARGEST = const(65535)  # octets of one item; nothing that is kept is half as large
 
 
 class Store:
-    """The files in one folder of a file system. folder: str."""
+    """The two slots in one folder of a file system. folder: str."""
 
     def __init__(self, folder):
         self._folder = folder
 
-    def load(self):
-        """Return the Record, or None where there is none; StorageError where it is damaged."""
-        body = self._read(_IDENTITY, "identity")
+    def read(self, item):
+        """Return an item (IDENTITY, TRUST, PENDING or TIME) as bytes, or None where there is none.
+
+        Raises StorageError where what is on flash is damaged in both slots.
+        """
+        found = self._newest()
+        if found is None or not found[2][item]:
+            return None
+        path, _, sizes = found
+        with open(path, "rb") as file:
+            file.seek(_HEAD + sum(sizes[:item]))
+            return file.read(sizes[item])
+
+    def commit(self, changes):
+        """Change items in one step: {item: tuple of its parts (bytes-like), or None to drop it}.
+
+        Raises StorageError; then nothing has changed.
+        """
         try:
-            return _decode_identity(body) if body else None
-        except DerError:
-            raise StorageError("the identity on flash is damaged")
+            found = self._newest()
+        except StorageError:
+            found = None  # nothing is left that could be kept
+        self._write(found, changes)
 
-    def commit(self, record):
-        """Replace the identity, atomically. Raises StorageError; then nothing has changed."""
-        self._replace(
-            _IDENTITY,
-            "identity",
-            der.integer(2),  # version of this format
-            der.tlv(der.OCTET_STRING, record.key),
-            record.certificate,
-            der.head(der.SEQUENCE, record.chain),
-            *record.chain,
-        )
+    def settle(self):
+        """Have the state in both slots, and so what it replaced in none.
 
-    def load_trust(self):
-        """Return the Trust, or None where there is none; StorageError where it is damaged."""
-        body = self._read(_TRUST, "trust")
-        try:
-            return _decode_trust(body) if body else None
-        except DerError:
-            raise StorageError("the trust on flash is damaged")
+        The old content is overwritten first, for it may hold an old private key.
+        """
+        found = self._newest()
+        if found:
+            self._wipe(self._spare(found))
+            self._write(found, {})
 
-    def commit_trust(self, trust):
-        """Replace the Trust, atomically. Raises StorageError; then nothing has changed."""
-        self._replace(
-            _TRUST,
-            "trust",
-            der.integer(1),
-            der.head(der.SEQUENCE, trust.anchors),
-            *trust.anchors,
-            der.head(der.SEQUENCE, trust.authorities),
-            *trust.authorities,
-            der.integer(1 if trust.implicit_off else 0),
-            der.tlv(der.OCTET_STRING, trust.origin.encode()),
-            der.tlv(der.OCTET_STRING, trust.authorised.encode()),
-            der.tlv(der.OCTET_STRING, trust.pin),
-            der.tlv(der.OCTET_STRING, trust.candidate),
-            der.tlv(der.OCTET_STRING, trust.candidate_subject.encode()),
-            der.tlv(der.OCTET_STRING, trust.given),
-        )
+    def clean(self):
+        """Remove a slot that a power cut or a fault has left without its record.
 
-    def forget_trust(self):
-        """Remove a Trust that is of no use any more."""
-        self._remove(_TRUST + ".der")
+        Returns whether there was one. Where neither slot is whole both stay.
+        """
+        damaged = [name for name in _SLOTS if self._examine(name) is False]
+        if len(damaged) == 1 and self._examine(_SLOTS[damaged[0] == _SLOTS[0]]):
+            self._remove(self._folder + damaged[0])
+            return True
+        return False
+
+    def erase(self):
+        """Overwrite and remove both slots."""
+        for name in _SLOTS:
+            self._wipe(self._folder + name)
 
     def check(self):
         """Raise StorageError where nothing can be kept in this folder; nothing is left behind."""
@@ -111,55 +103,78 @@ class Store:
     def load_time(self):
         """Return the last time that was kept, Unix seconds (int), or 0."""
         try:
-            body = self._read(_TIME, "time")
-            return body.integer() if body else 0
-        except (StorageError, DerError):
-            return 0  # it only helps: what is damaged is as good as none
+            return int.from_bytes(self.read(TIME) or b"", "big")
+        except StorageError:
+            return 0
 
-    def keep_time(self, seconds):
-        """Keep a time, Unix seconds (int). Raises StorageError."""
-        self._replace(_TIME, "time", der.integer(seconds))
+    def _newest(self):
+        """Return (path, sequence, sizes of the items) of the slot that counts, or None."""
+        newest = None
+        damaged = False
+        for name in _SLOTS:
+            found = self._examine(name)
+            if found is False:
+                damaged = True
+            elif found and (newest is None or found[0] > newest[1]):
+                newest = (self._folder + name,) + found
+        if damaged and not newest:
+            raise StorageError("the identity on flash is damaged")
+        return newest
 
-    def _read(self, name, what):
-        """Return a Reader over a file's body, or None; StorageError where it is damaged."""
-        self._remove(name + ".new")  # what a power cut during a commit left over
+    def _examine(self, name):
+        """Return (sequence, sizes) of a slot; None where there is none, False: it is damaged."""
+        path = self._folder + name
         try:
-            with open(self._folder + name + ".der", "rb") as file:
-                content = file.read()
+            os.stat(path)
         except OSError:
             return None
         try:
-            outer = der.sequence(content)
-            body = outer.enter()
-            digest = outer.take(der.OCTET_STRING)
-            outer.finish()
-        except DerError:
-            raise StorageError("the %s on flash is damaged" % what)
-        if hashlib.sha256(body.raw).digest() != bytes(digest):
-            raise StorageError("the %s on flash is damaged" % what)
-        return body
+            with open(path, "rb") as file:
+                return _whole(file)
+        except OSError:
+            return False
 
-    def _replace(self, name, what, *parts):
-        """Write the parts as one file in place of the old one."""
-        # Part by part: together they are the largest piece of memory that anything would need.
-        body = (der.head(der.SEQUENCE, parts),) + parts
-        hasher = hashlib.sha256()
-        for part in body:
-            hasher.update(part)
-        body += (der.tlv(der.OCTET_STRING, hasher.digest()),)
-        new = self._folder + name + ".new"
+    def _spare(self, found):
+        """Return the path of the slot that does not count."""
+        first = self._folder + _SLOTS[0]
+        return self._folder + _SLOTS[1] if found and found[0] == first else first
+
+    def _write(self, found, changes):
+        """Write the state of the slot `found` (or None) with its changes into the other slot."""
+        sizes = list(found[2]) if found else [0] * _ITEMS
+        for item, parts in changes.items():
+            sizes[item] = sum([len(part) for part in parts or ()])
+            if sizes[item] > _LARGEST:
+                raise StorageError("the identity was not stored: it is larger than 64 KB")
+        target = self._spare(found)
         try:
             self._make_folder()
-            with open(new, "wb") as file:
-                file.write(der.head(der.SEQUENCE, body))
-                for part in body:
-                    file.write(part)
-            os.rename(new, self._folder + name + ".der")
+            with open(target, "wb") as file:
+                self._fill(_Hashed(file), found, sizes, changes)
+            with open(target, "rb") as file:
+                if not _whole(file):
+                    raise StorageError("the identity was not stored: flash reads back otherwise")
         except OSError as error:
-            self._remove(name + ".new")
-            full = error.args[0] == 28
+            self._remove(target)
+            full = error.args[0] == _FULL
             reason = "the file system is full" if full else "the file system says %s" % error
-            raise StorageError("the %s was not stored: %s" % (what, reason))
+            raise StorageError("the identity was not stored: " + reason)
+
+    def _fill(self, file, found, sizes, changes):
+        file.write(_MAGIC)
+        file.write(((found[1] if found else 0) + 1).to_bytes(4, "big"))
+        for size in sizes:
+            file.write(size.to_bytes(4, "big"))
+        for item in range(_ITEMS):
+            if item in changes:
+                # Part by part: together they are the largest piece of memory that is needed.
+                for part in changes[item] or ():
+                    file.write(part)
+            elif sizes[item]:
+                with open(found[0], "rb") as old:
+                    old.seek(_HEAD + sum(found[2][:item]))
+                    _copy(old, sizes[item], file.write)
+        file.finish()
 
     def _make_folder(self):
         try:
@@ -167,49 +182,64 @@ class Store:
         except OSError:
             os.mkdir(self._folder)
 
-    def _remove(self, name):
+    def _wipe(self, path):
+        """Overwrite a file and remove it. On littlefs old blocks stay until they are reused."""
         try:
-            os.remove(self._folder + name)
+            left = os.stat(path)[6]
+            with open(path, "r+b") as file:
+                zeros = bytes(_PIECE)
+                while left > 0:
+                    file.write(zeros)
+                    left -= _PIECE
+        except OSError:
+            pass  # there is none, or it cannot be written: then it is removed all the same
+        self._remove(path)
+
+    def _remove(self, path):
+        try:
+            os.remove(path)
         except OSError:
             pass  # there is none
 
 
-def _decode_identity(body):
-    _check_version(body, 2)
-    key = _octets(body)
-    certificate = bytes(body.element(der.SEQUENCE))
-    chain = _elements(body.enter())
-    body.finish()
-    return Record(key, certificate, chain)
+class _Hashed:
+    """Writes to a file and hashes what it writes."""
+
+    def __init__(self, file):
+        self._file = file
+        self._hasher = hashlib.sha256()
+
+    def write(self, octets):
+        self._hasher.update(octets)
+        self._file.write(octets)
+
+    def finish(self):
+        """Write the commit record."""
+        self._file.write(self._hasher.digest())
 
 
-def _decode_trust(body):
-    _check_version(body, 1)
-    trust = Trust()
-    trust.anchors = _elements(body.enter())
-    trust.authorities = _elements(body.enter())
-    trust.implicit_off = body.integer() == 1
-    trust.origin = _octets(body).decode()
-    trust.authorised = _octets(body).decode()
-    trust.pin = _octets(body)
-    trust.candidate = _octets(body)
-    trust.candidate_subject = _octets(body).decode()
-    trust.given = _octets(body)
-    body.finish()
-    return trust
+def _whole(file):
+    """Return (sequence, sizes of the items) of an open slot, or False where it is damaged."""
+    head = file.read(_HEAD)
+    if len(head) != _HEAD or head[:4] != _MAGIC:
+        return False
+    numbers = [int.from_bytes(head[at : at + 4], "big") for at in range(4, _HEAD, 4)]
+    sizes = numbers[1:]
+    if max(sizes) > _LARGEST:
+        return False
+    hasher = hashlib.sha256(head)
+    if not _copy(file, sum(sizes), hasher.update):
+        return False
+    return (numbers[0], sizes) if file.read(_RECORD + 1) == hasher.digest() else False
 
 
-def _check_version(body, version):
-    if body.integer() != version:
-        raise DerError("written by another version")
-
-
-def _octets(body):
-    return bytes(body.take(der.OCTET_STRING))
-
-
-def _elements(reader):
-    found = []
-    while reader.more():
-        found.append(bytes(reader.element(der.SEQUENCE)))
-    return found
+def _copy(file, left, give):
+    """Hand `left` octets of a file to a function, in pieces; return whether they were there."""
+    buffer = memoryview(bytearray(_PIECE))
+    while left:
+        count = file.readinto(buffer[: min(left, _PIECE)])
+        if not count:
+            return False
+        give(buffer[:count])
+        left -= count
+    return True

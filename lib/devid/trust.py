@@ -11,29 +11,80 @@ updates is est_anchors' matter; here is which store counts, and what is kept.
 import hashlib
 from binascii import hexlify
 
-from est_errors import ApprovalNeeded, ConfigError, StorageError, TrustError
+from est_errors import ApprovalNeeded, ConfigError, DerError, StorageError, TrustError
 from micropython import const
+from pki import der
 
-from devid.store import Trust
+from devid.record import elements
+from devid.store import TIME, TRUST
 
 _DAY = const(86400)
 _LONGEST_NOTICE = const(30)  # days
+_WARNING = const(30)
+
+
+class Trust:
+    """Whom the device trusts, as it lies in the store; certificates are DER (bytes)."""
+
+    def __init__(self):
+        self.anchors = []  # explicit trust anchors
+        self.authorities = []  # other CA certificates, validated to them
+        self.origin = ""  # which store vouched for the anchors at first
+        self.authorised = ""  # which store authorised the server last, and how
+        self.implicit_off = False  # the implicit store is disabled for good
+        self.pin = b""  # fingerprint of a root that a person has approved
+        self.candidate = b""  # SHA-256 of a root that waits for approval
+        self.candidate_subject = ""
+        self.given = b""  # SHA-256 of the trust in the settings that is taken in already
+
+
+def load(store):
+    """Return the Trust in a devid.store.Store, or None; StorageError where it is damaged."""
+    content = store.read(TRUST)
+    if content is None:
+        return None
+    trust = Trust()
+    try:
+        body = der.Reader(content)
+        trust.anchors = elements(body.enter())
+        trust.authorities = elements(body.enter())
+        trust.implicit_off = body.boolean()
+        for name in ("origin", "authorised", "candidate_subject"):
+            setattr(trust, name, bytes(body.take(der.OCTET_STRING)).decode())
+        for name in ("pin", "candidate", "given"):
+            setattr(trust, name, bytes(body.take(der.OCTET_STRING)))
+        body.finish()
+    except (DerError, ValueError):  # ValueError: a text that is no UTF-8
+        raise StorageError("the trust on flash is damaged")
+    return trust
+
+
+def parts(trust):
+    """Return what devid.store.Store.commit() takes for TRUST: a tuple of bytes."""
+    found = [der.head(der.SEQUENCE, trust.anchors)] + trust.anchors
+    found.append(der.head(der.SEQUENCE, trust.authorities))
+    found += trust.authorities
+    found.append(der.tlv(der.BOOLEAN, b"\xff" if trust.implicit_off else b"\0"))
+    for text in (trust.origin, trust.authorised, trust.candidate_subject):
+        found.append(der.tlv(der.OCTET_STRING, text.encode()))
+    for octets in (trust.pin, trust.candidate, trust.given):
+        found.append(der.tlv(der.OCTET_STRING, octets))
+    return tuple(found)
 
 
 class TrustStores:
     """The stores of one device.
 
-    settings: devid.settings.Settings; store: devid.store.Store; log: function of one str.
+    settings: devid.settings.Settings; store: devid.store.Store; log: see est.
     """
 
     def __init__(self, settings, store, log):
         self._settings = settings
         self._store = store
         try:
-            self._kept = store.load_trust() or Trust()
+            self._kept = load(store) or Trust()
         except StorageError as error:
-            log("trust: %s; it is established anew" % error.message)
-            store.forget_trust()
+            log(_WARNING, "trust: %s; it is established anew" % error.message)
             self._kept = Trust()
         self._take_settings()
 
@@ -46,6 +97,11 @@ class TrustStores:
     def authorities(self):
         """The CA certificates that lead to them: list of DER (bytes)."""
         return self._kept.authorities
+
+    @property
+    def asks(self):
+        """Whether a person has to approve a root first."""
+        return self.arguments()["ask"]
 
     def arguments(self):
         """Return what est.Client is told about trust: a dict of its arguments."""
@@ -74,7 +130,7 @@ class TrustStores:
 
         self._kept.candidate = hashlib.sha256(root).digest()
         self._kept.candidate_subject = name.decode(x509.Certificate(root).subject)
-        self._store.commit_trust(self._kept)
+        self._commit()
         return ApprovalNeeded(
             self._kept.candidate_subject, hexlify(self._kept.candidate).decode(), "trust"
         )
@@ -95,23 +151,27 @@ class TrustStores:
                 "approve",
             )
         kept.pin = fingerprint
-        self._store.commit_trust(kept)
+        self._commit()
 
     def disable_implicit(self):
         """Never use the implicit store again, whatever the settings say (RFC 7030 3.1)."""
         self._kept.implicit_off = True
-        self._store.commit_trust(self._kept)
+        self._commit()
 
-    def keep(self, client):
+    def keep(self, client, time=None):
         """Keep the anchors that an est.Client ended up with, once they have verified the server.
 
-        Returns whether they changed. RFC 7030 4.1.3.
+        time: Unix seconds to keep with them, or None. Returns whether the anchors changed. RFC
+        7030 4.1.3.
         """
         kept = self._kept
         changed = client.anchors != kept.anchors or client.authorities != kept.authorities
         authorised = "%s, %s" % client.authorised
         given = self._given()
+        changes = {} if time is None else {TIME: (time.to_bytes(5, "big"),)}
         if not changed and (kept.authorised, kept.given) == (authorised, given):
+            if changes:
+                self._store.commit(changes)
             return False
         if not kept.origin:
             kept.origin = self._origin()
@@ -120,21 +180,26 @@ class TrustStores:
         kept.given = given
         kept.pin = kept.candidate = b""
         kept.candidate_subject = ""
-        self._store.commit_trust(kept)
+        changes[TRUST] = parts(kept)
+        self._store.commit(changes)
         return changed
 
-    def refresh_due(self, now):
-        """Return whether /cacerts is to be asked anew (RFC 7030 4.1.2): a stored certificate
-        enters the last tenth of its life, or its last 30 days, whichever is shorter."""
+    def refresh_due(self):
+        """Return when /cacerts is to be asked anew, Unix seconds (RFC 7030 4.1.2).
+
+        That is when a stored certificate enters the last tenth of its life, or its last 30 days,
+        whichever is shorter; 0, at once, where it was never asked.
+        """
         from pki import x509
 
+        due = None
         for raw in self.anchors + self.authorities:
             certificate = x509.Certificate(raw)
             end = certificate.not_after
             notice = min((end - certificate.not_before) // 10, _LONGEST_NOTICE * _DAY)
-            if now > end - notice:
-                return True
-        return not self._kept.origin
+            if due is None or end - notice < due:
+                due = end - notice
+        return due if self._kept.origin and due else 0
 
     def window(self):
         """Return (earliest, latest) Unix time that stored anchors allow: (0, None) without any."""
@@ -174,6 +239,9 @@ class TrustStores:
                 "fingerprint": hexlify(kept.candidate).decode(),
             }
         return found
+
+    def _commit(self):
+        self._store.commit({TRUST: parts(self._kept)})
 
     def _implicit_state(self):
         if self._kept.implicit_off:

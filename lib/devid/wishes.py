@@ -3,27 +3,34 @@
 The plain request of a first boot needs none of this. RFC 7030 3.5 and 4.5, RFC 9908.
 """
 
+from micropython import const
 from pki import csr
 
+_INFO = const(20)
+_WARNING = const(30)
 
-async def parts(client, settings, attributes, log):
+
+async def parts(client, settings, attributes, log, renewed=None):
     """Return (parts, linked): what csr.signed() takes beside the key, and None or a function.
 
     That function makes an est_link.Linked of a key: the connection can link requests. client: the
     est.Client. settings: a devid.settings.Settings. attributes: what the server wants, a
-    pki.csrattrs.CsrAttributes or None. log: function of one str. Raises ConfigError and KeyFault
-    where no request can be what the server demands.
+    pki.csrattrs.CsrAttributes or None. log: see est. renewed: (subject, extensions) of the
+    certificate that is renewed, which then count instead of other names (RFC 7030 4.2.2). Raises
+    ConfigError and KeyFault where no request can be what the server demands.
     """
     found = csr.parts(
         settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
     )
+    if renewed:
+        found = renewed + (found[2],)
     demanded = False
     if attributes:
         demanded = attributes.wants_challenge_password
         from pki import csr_wishes
 
         for text in csr_wishes.unmet(attributes):
-            log("csrattrs: the server lists %s; this device does without" % text)
+            log(_INFO, "csrattrs: the server lists %s; this device does without" % text)
     if not (demanded or settings.link or client.tls_unique):
         return found, None
     return found, await _linked(client, found, demanded, settings.link, log)
@@ -34,7 +41,7 @@ async def _linked(client, found, demanded, policy, log):
 
     binding = await est_link.channel_binding(client)
     if not est_link.attributes(binding, demanded, policy):
-        log("csrattrs: the request goes without the link to TLS, as the settings allow")
+        log(_WARNING, "csrattrs: the request goes without the link to TLS, as the settings allow")
         return None
 
     def linked(key):

@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from devid.store import Record, Store, Trust
+from devid import record as device_record
+from devid import trust as device_trust
+from devid.record import Record
+from devid.store import Store
+from devid.trust import Trust
 
 from estctl import files, options, output, simulation
 
@@ -190,7 +194,7 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     if report["failure"]:
         raise _error(report)
     store = Store(str(flash / "identity"))
-    record, trust = store.load(), store.load_trust() or Trust()
+    record, trust = device_record.load(store), device_trust.load(store) or Trust()
     status = report["status"]
     return {
         "subject": status["subject"],

@@ -1,0 +1,48 @@
+"""Erases a one-time password or token from the settings file: it has served (RFC 7030 6)."""
+
+import json
+import os
+
+from est_errors import StorageError
+
+_SECRETS = ("password", "token", "at_once")
+
+
+def erase(settings, log):
+    """Take the secret out of the settings (devid.settings.Settings) and out of their file.
+
+    The new file is whole before the old one is overwritten, whenever the power fails;
+    devid.settings.load() finds it. log: see est. Raises StorageError.
+    """
+    path = settings.path
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+        values = json.loads(text)
+        credential = values["credential"]
+        for name in _SECRETS:
+            credential.pop(name, None)
+        if "certificate" not in credential:
+            credential["spent"] = True
+            credential.pop("user", None)
+        _replace(path, json.dumps(values).encode(), len(text))
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(
+            "the one-time secret cannot be erased from %s: %s" % (path, error.__class__.__name__),
+            "store",
+        )
+    settings.user = settings.password = settings.token = None
+    log(20, "settings: the one-time secret is erased")
+
+
+def _replace(path, text, size):
+    new = path + ".new"
+    with open(new, "wb") as file:
+        file.write(text)
+    with open(path, "r+b") as file:
+        file.write(b" " * size)
+    try:
+        os.rename(new, path)
+    except OSError:  # FAT does not rename over a file
+        os.remove(path)
+        os.rename(new, path)

@@ -1,0 +1,165 @@
+"""Renewal and rekeying (RFC 7030 4.2.2), authenticated with the certificate that is renewed.
+
+Whatever fails leaves the identity that works as it is; the new one takes its place only after a
+TLS handshake with the EST server has proved it.
+"""
+
+from est_errors import EstError, ProtocolError, RetryLater, ServerError
+from heap import forget
+from micropython import const
+
+from devid import FOR_NAMES, FOR_REQUEST, FOR_TRUST
+
+_INFO = const(20)
+_WARNING = const(30)
+_PROOFS = const(3)  # failed proofs after which a new certificate is given up
+
+
+async def run(device, expired, forced):
+    """Renew the certificate of a devid.DeviceIdentity; return whether that was done.
+
+    expired: whether it is valid no more: then the settings' credential is tried, too, and the
+    error raised. forced: the same, and it does not matter whether it is too early to ask again.
+    Else an error is logged and kept, with the time of the next attempt.
+    """
+    from devid import pending
+
+    settings, store = device._settings, device._store()
+    again = expired and device._credential()
+    if again and pending.load(store, pending.wish(settings), device._log).until:
+        return await _anew(device)  # the server said "not yet" to that
+    waiting = pending.load(store, pending.wish(settings, device._record.certificate), device._log)
+    left = 0 if forced else pending.too_early(waiting, device._limits, device._log)
+    del pending, store
+    forget(*FOR_TRUST)
+    if left:
+        if not expired:
+            return False
+        raise RetryLater(
+            "not yet: the server is to be asked again in %d s" % left, 202, left, step="pending"
+        )
+    try:
+        await _renew(device, waiting, expired)
+        return True
+    except EstError as error:
+        failure = error
+    except MemoryError:
+        failure = EstError("not enough memory", "renew")
+    forget("est", *FOR_NAMES)
+    forget(*FOR_REQUEST)
+    if expired and device._credential() and not isinstance(failure, RetryLater):
+        device._log(_WARNING, "renewal: %s; enrolling anew" % failure)
+        return await _anew(device)
+    _failed(device, failure)
+    if expired or forced:
+        raise failure
+    device._log(_WARNING, "renewal: %s; the identity stays as it is" % failure)
+    device._error = str(failure)
+    return False
+
+
+async def _anew(device):
+    from devid import enrolment
+
+    await enrolment.run(device)
+    return True
+
+
+async def _renew(device, waiting, expired):
+    if not waiting.certificate:
+        waiting = await _ask(device, waiting)
+    if not expired:
+        await _prove(device, waiting)
+    device._commit(waiting.key, waiting.certificate, waiting.chain)
+
+
+async def _ask(device, waiting):
+    """Get a new certificate; return the Pending that holds it, kept on flash already."""
+    record = device._record
+    client = device._client(record)
+    async with client:
+        try:
+            await device._fetch_anchors(client)
+            forget(*FOR_TRUST)
+            key, request = waiting.key, waiting.request
+            if not request:
+                key, request = await _request(device, client, key, record)
+                forget(*FOR_REQUEST)
+                waiting = _keep(device, waiting, key, request)
+            certificate = await client.simplereenroll(request, close=True)
+            device._log(_INFO, "simplereenroll: certificate received and checked")
+        except EstError as error:
+            await client.close()
+            forget(*FOR_NAMES)
+            forget(*FOR_REQUEST)
+            device._keep_trust(client)
+            waiting = None
+            raise error
+    forget(*FOR_TRUST)
+    device._keep_trust(client)
+    return _keep(device, waiting, waiting.key, request, bytes(certificate), client.chain)
+
+
+async def _request(device, client, private, record):
+    """Return (key, request): SEC 1 DER, and PKCS #10 DER or an est_link.Linked."""
+    settings = device._settings
+    attributes = await client.csrattrs() if settings.csrattrs else None
+    forget(*FOR_TRUST)
+    from pki import csr, renewal
+
+    subject, extensions = renewal.parts(record.certificate)
+    more = []
+    linked = None
+    if attributes or settings.link or client.tls_unique:
+        from devid import wishes
+
+        (_, _, more), linked = await wishes.parts(
+            client, settings, attributes, device._log, (subject, extensions)
+        )
+    attributes = None
+    del renewal
+    forget(*FOR_NAMES)
+    key = await device._key(private or (None if settings.rekey else record.key))
+    request = linked(key) if linked else await csr.signed(key, subject, extensions, more)
+    return await key.private_bytes(), request
+
+
+async def _prove(device, waiting):
+    """Have the server take the new certificate in TLS before the old one is given up."""
+    from devid.record import Record
+
+    client = device._client(Record(waiting.key, waiting.certificate, waiting.chain))
+    async with client:
+        try:
+            # In TLS 1.3 a server refuses a client's certificate only after the handshake.
+            await client._operation("GET", "cacerts", read=_past)
+        except (ServerError, ProtocolError):
+            pass  # it answered, so TLS stands
+    forget(*FOR_TRUST)
+    device._log(_INFO, "renewal: the server takes the new certificate")
+
+
+async def _past(response, limits, text):
+    await response.discard(limits.MAX_BODY)
+
+
+def _keep(device, waiting, *what):
+    from devid import pending
+
+    waiting = pending.keep(device._store(), waiting, *what)
+    forget(*FOR_TRUST)
+    return waiting
+
+
+def _failed(device, failure):
+    """Keep the time of the next attempt; a certificate that cannot be proved is given up."""
+    from devid import pending, schedule
+
+    store, certificate = device._store(), device._record.certificate
+    wanted = pending.wish(device._settings, certificate)
+    waiting = pending.load(store, wanted, device._log)
+    if waiting.certificate and waiting.tries >= _PROOFS:
+        waiting = pending.nothing(wanted)
+    pending.refused(
+        failure, store, waiting, device._limits, schedule.longest_wait(certificate, device._limits)
+    )
