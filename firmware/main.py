@@ -20,6 +20,12 @@ def load_settings():
     return settings.load("device.json")
 
 
+def show(level, text):
+    """Print what the identity does; details (logging.DEBUG) are left out."""
+    if level >= 20:
+        print(text)
+
+
 async def start():
     """Bring the board up and hand over to the application."""
     global identity
@@ -29,7 +35,7 @@ async def start():
 
         print("wifi: joining", config.wifi["ssid"])
         await wifi.connect(**config.wifi)
-    identity = DeviceIdentity(config, log=print)
+    identity = DeviceIdentity(config, log=show)
     # Sets the clock, too, where it is not set, and waits for a server that says "not yet".
     print("identity:", await identity.ensure(config.max_wait))
     try:

@@ -39,9 +39,9 @@ class Device:
             if key in wish:
                 wish[key] = wish[key].hex()
         done = self._execute("probe.py", json.dumps(wish), HEAP)
-        lines = done.stdout.splitlines()
-        assert lines and lines[-1].startswith("{"), done.stdout + done.stderr
-        return json.loads(lines[-1])
+        lines = done.stdout.splitlines()  # one: the library itself prints nothing
+        assert len(lines) == 1 and lines[0].startswith("{"), done.stdout + done.stderr
+        return json.loads(lines[0])
 
     def pki(
         self, *wishes: dict[str, Any], heap: dict[str, str] = PKI_HEAP

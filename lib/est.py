@@ -33,6 +33,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
 from heap import forget, write_over
 from micropython import const
 
+_INFO = const(20)  # of logging
 _OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
 _REDIRECTS = (301, 302, 307, 308)
 _SKEW = const(3600)  # seconds that a device's clock may run behind the CA's
@@ -54,7 +55,8 @@ class Client:
     "HOST[:PORT]" (str each), other origins to which the server may redirect. certificate, key,
     intermediates: DER (bytes) of a client certificate, its SEC 1 or PKCS #8 private key, and a
     list of what stands above the certificate.
-    limits: see est_limits. now: function that returns Unix seconds. log: function of one str.
+    limits: see est_limits. now: function that returns Unix seconds.
+    log: log(level, text), level as in Python's `logging`: logging.getLogger("est").log will do.
 
     After use: `anchors` are the explicit trust anchors, `authorities` the CA certificates that
     lead to them, `ca_certificates` those of /cacerts that count, `chain` the issued certificate's
@@ -303,7 +305,7 @@ class Client:
     def _vouched(self, store, how):
         """Note, and log, what vouched for the server (RFC 7030 3.3.1)."""
         self.authorised = (store, how)
-        self._log("server authorised by the %s trust anchors (%s)" % (store, how))
+        self._log(_INFO, "server authorised by the %s trust anchors (%s)" % (store, how))
 
     async def _trusted(self):
         """Establish trust where only a fingerprint was given."""
@@ -410,7 +412,7 @@ class Client:
                 raise
             except NetworkError:
                 # Servers close a kept connection without saying so (libest after a 401).
-                self._log("the server closed the connection")
+                self._log(_INFO, "the server closed the connection")
         await self.connect()
         return await self._send(method, path, headers, body)
 
@@ -493,5 +495,5 @@ def at(operation, error):
     return error
 
 
-def _silent(text):
+def _silent(level, text):
     """The default log."""

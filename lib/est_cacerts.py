@@ -2,6 +2,10 @@
 
 import est
 from est_errors import ConfigError, EstError, ProtocolError, TrustError
+from micropython import const
+
+_INFO = const(20)  # of logging
+_WARNING = const(30)
 
 
 async def fetch(client, close=False):
@@ -69,7 +73,7 @@ async def _adopt(client, database, received):
     counts = database.anchors + database.authorities
     counts = [raw for raw in received if raw in counts]
     for text in database.refused:
-        client._log("cacerts: " + text)
+        client._log(_WARNING, "cacerts: " + text)
     if not counts:
         raise TrustError("none of the server's CA certificates leads to a trust anchor")
     changed = database.anchors != client.anchors
@@ -77,6 +81,6 @@ async def _adopt(client, database, received):
     client.anchors = database.anchors
     client.authorities = database.authorities
     client.ca_certificates = counts
-    client._log("cacerts: %d certificates, %d anchors" % (len(counts), len(client.anchors)))
+    client._log(_INFO, "cacerts: %d certificates, %d anchors" % (len(counts), len(client.anchors)))
     if changed:
         await client.close()

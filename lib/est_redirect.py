@@ -7,6 +7,10 @@ Loaded only on a redirect.
 """
 
 from est_errors import ConfigError
+from micropython import const
+
+_INFO = const(20)  # of logging
+_WARNING = const(30)
 
 
 async def follow(client, path, response):
@@ -113,7 +117,7 @@ async def _move(client, origin):
     if client._home is None:
         client._home = (client._host, client._port, client._identity, client._authorization)
     if client._identity:
-        client._log("redirect: the client certificate does not go along")
+        client._log(_WARNING, "redirect: the client certificate does not go along")
     client._host, client._port = origin
     client._identity = client._authorization = None
-    client._log("redirect: on to %s:%d" % origin)
+    client._log(_INFO, "redirect: on to %s:%d" % origin)

@@ -16,6 +16,7 @@ from est_errors import EstError, LimitError, ProtocolError, TrustError
 from micropython import const
 from pki import oid, revocation, x509
 
+_WARNING = const(30)  # of logging
 _MOST_FETCHES = const(8)  # CRLs for one chain
 _PORT = const(80)
 
@@ -26,7 +27,7 @@ async def check(chain, authorities, policy, limits, now, log=None):
     chain: DER certificates (bytes), leaf first, trust anchor last, of which the last is trusted
     and not looked up. authorities: other DER CA certificates, which may be a CRL's signers; nobody
     need vouch for them. policy: "soft" or "hard". limits: see est_limits. now: Unix seconds. log:
-    function of one str, or None.
+    log(level, text), or None.
 
     Raises TrustError where a certificate is revoked. Where a CRL that a certificate names cannot
     be had or does not answer, "hard" raises TrustError and "soft" logs one line. A certificate
@@ -50,7 +51,7 @@ async def check(chain, authorities, policy, limits, now, log=None):
             if policy == "hard":
                 raise TrustError(text + "; revocation is hard: without its CRL no connection")
         if log:
-            log("revocation: " + text)
+            log(_WARNING, "revocation: " + text)
 
 
 class _Http:

@@ -7,6 +7,7 @@ from est_errors import EstError, TrustError
 from heap import forget
 from micropython import const
 
+_INFO = const(20)  # of logging
 # Loaded by est_revocation, and by nothing else.
 _FOR_CRLS = const(("pki.revocation", "pki.crl", "pki.der_stream", "pki.distribution_point"))
 
@@ -68,8 +69,9 @@ class _Server:
 async def _open(client, server):
     """Open one connection; server: the _Server that judges it, or None for a provisional one."""
     client._log(
+        _INFO,
         "connecting to %s:%d%s"
-        % (client._host, client._port, "" if server else ", unverified, for /cacerts only")
+        % (client._host, client._port, "" if server else ", unverified, for /cacerts only"),
     )
     if server:
         # Loaded before TLS takes its memory: authorise() runs in the handshake.

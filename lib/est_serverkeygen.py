@@ -8,7 +8,9 @@ it; what opens it then is `decrypt`: (identifier, AES key), both bytes, or a P-2
 import est
 from est_errors import EstError, KeyFault, LimitError, ProtocolError
 from heap import forget
+from micropython import const
 
+_WARNING = const(30)  # of logging
 _ENVELOPED_DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"
 _PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
@@ -32,7 +34,8 @@ async def fetch(client, csr, decrypt, close):
     )
     if client.authorised and client.authorised[0] == "implicit":
         client._log(
-            "not recommended: an implicit anchor vouched for who made the key (RFC 7030 6)"
+            _WARNING,
+            "not recommended: an implicit anchor vouched for who made the key (RFC 7030 6)",
         )
     if close:
         await client.close()

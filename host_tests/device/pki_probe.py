@@ -65,12 +65,12 @@ async def built(chain, now=None, purpose=None, limits=None):
 
 
 async def look_up(chain, authorities=(), policy="hard", now=None, limits=None):
-    """Look a chain up in CRLs over HTTP; return the lines of the log."""
+    """Look a chain up in CRLs over HTTP; return [level, line] of each of its lines."""
     import est_revocation
 
     lines = []
     ders = [[unhexlify(raw) for raw in bag] for bag in (chain, authorities)]
-    await est_revocation.check(*ders, policy, board(limits), now, lines.append)
+    await est_revocation.check(*ders, policy, board(limits), now, lambda *line: lines.append(line))
     return lines
 
 

@@ -42,6 +42,23 @@ async def _decrypt(kek, key):
     return await keys.load(unhexlify(key))
 
 
+def _hook(kind, lines):
+    """Return what est.Client gets as its log: "hook", Python's own "logging", or "silent"."""
+    if kind == "silent":
+        return None
+    if kind == "hook":
+        return lambda level, text: lines.append((level, text))
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            lines.append((record.levelno, record.getMessage()))
+
+    logging.getLogger("est").addHandler(Handler())
+    logging.getLogger("est").setLevel(logging.DEBUG)
+    return logging.getLogger("est").log
+
+
 async def _perform(wish):
     operations = wish.pop("operations")
     csr = unhexlify(wish.pop("csr", ""))
@@ -55,7 +72,7 @@ async def _perform(wish):
     decrypt = await _decrypt(wish.pop("kek", None), wish.pop("decrypt_key", None))
     old = wish.pop("old", None)
     log = []
-    client = est.Client(log=log.append, **wish)
+    client = est.Client(log=_hook(wish.pop("logging", "hook"), log), **wish)
     results = []
     async with client:
         for operation in operations:

@@ -44,7 +44,7 @@ class Client:
         self.headers = {}
         self.closed = 0
 
-    def _log(self, text):
+    def _log(self, level, text):
         assert "secret" not in text
 
     async def close(self):

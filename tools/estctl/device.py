@@ -1,6 +1,7 @@
 """The command `device`: boots a simulated board that enrols as a real one would."""
 
 import hashlib
+import logging
 import time
 from enum import Enum
 from pathlib import Path
@@ -120,10 +121,12 @@ def device(
             simulation.change_setting(flash, "max_wait", max_wait)
         compiled = not source and interpreter.value != "cpython"
         simulation.prepare(flash, board, compiled)
-        echo = output.progress(as_json)
-        went = simulation.boot(
-            flash, interpreter.value, heap, meter, lambda line: echo("  " + line), approve
-        )
+        log = output.progress(as_json)
+
+        def echo(line: str) -> None:
+            log(logging.INFO, "  " + line)
+
+        went = simulation.boot(flash, interpreter.value, heap, meter, echo, approve)
         values = _result(flash, went)
         record, authorities = values.pop("record"), values.pop("ca")
         if out_key:

@@ -5,6 +5,7 @@ They run lib/est.py itself; here files are read, waiting is bounded, and results
 
 import asyncio
 import hashlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -244,13 +245,11 @@ def _enrolment_key(key: Path | None, new_key: bool, out_key: Path | None) -> Hos
     return HostKey.generate()
 
 
-async def _remark(
-    attributes: CsrAttributes | None, key: HostKey | None, log: Callable[[str], None]
-) -> None:
+async def _remark(attributes: CsrAttributes | None, key: HostKey | None, log: output.Log) -> None:
     """Say what the server lists and the request does without."""
     if attributes and key:
         for text in csr_wishes.unmet(attributes, await key.public_key()):
-            log(f"csrattrs: the server lists {text}; this request does without")
+            log(logging.WARNING, f"csrattrs: the server lists {text}; this request does without")
 
 
 async def linked(
@@ -278,7 +277,7 @@ async def patiently(attempt: Callable[[], Awaitable[T]], max_wait: int, as_json:
                 longest = min(2 * longest, _LONGEST_WAIT)
             if wait > left:
                 raise
-            log(f"{error}; waiting")
+            log(logging.WARNING, f"{error}; waiting")
             left -= wait
             await asyncio.sleep(wait)
 

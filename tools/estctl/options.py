@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import est
 import typer
 from devid.settings import parse_url
 
 from estctl import files
+from estctl.output import Log
 
 _TRUST, _CREDENTIAL = "Trust (one of)", "Credential"
 
@@ -261,7 +262,7 @@ def client(
     url: str,
     whom: Trust,
     who: Credential,
-    log: Any,
+    log: Log,
     original_spec: bool = False,
     redirects: list[str] | None = None,
 ) -> est.Client:

@@ -1,6 +1,7 @@
 """What a command says: rich text for people, or one JSON object; and its exit status."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -10,6 +11,8 @@ import typer
 from rich.console import Console
 
 DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.md has them
+
+Log = Callable[[int, str], None]  # a log of the library: level, text
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -67,10 +70,12 @@ def lines(values: dict[str, Any]) -> Iterator[str]:
                 label = " " * width
 
 
-def progress(as_json: bool) -> Callable[[str], None]:
+def progress(as_json: bool) -> Log:
     """Return a log function for the library: lines on standard error, none with --json."""
-    return (
-        (lambda text: None)
-        if as_json
-        else (lambda text: console.print(text, style="dim", markup=False))
-    )
+
+    def show(level: int, text: str) -> None:
+        if level >= logging.INFO and not as_json:
+            style = "dim" if level < logging.WARNING else "yellow"
+            console.print(text, style=style, markup=False)
+
+    return show
