@@ -43,7 +43,8 @@ class Client:
     """One EST server, one label, one connection.
 
     host: str, DNS name or IP address. port: int. label: str or None (RFC 7030 3.2.2).
-    Trust, in DER (bytes): anchors, the explicit trust anchors; implicit, those of the first
+    Trust, in DER (bytes): anchors, the explicit trust anchors; authorities, the CA certificates
+    that are known to lead to them; implicit, those of the first
     contact, not used any more once there are explicit ones, unless keep_implicit is true; or, in
     place of both, fingerprint: SHA-256 or SHA-512 of the CA's root certificate in hex (str; colons
     allowed); or ask=True, for candidate() alone. new_roots: whether /cacerts may bring roots that
@@ -90,6 +91,7 @@ class Client:
         token=None,
         at_once=False,
         redirects=(),
+        authorities=(),
     ):
         self._path = _base_path(label)
         self._host = host
@@ -112,7 +114,7 @@ class Client:
         self._http = None
         self._make_buffers()
         self.anchors = list(anchors)
-        self.authorities = []
+        self.authorities = list(authorities)
         self.ca_certificates = []
         self.chain = []
         self.handshakes = 0
@@ -434,8 +436,10 @@ class Client:
         # What checks certificates comes back for the answer: until then the heap is the exchange's
         forget(
             "est_server",
+            "pki.ec",
             "pki.server_name",
             "pki.ip_address",
+            "pki.pem",
             "pki.path",
             "pki.signature",
             "pki.x509",

@@ -29,7 +29,6 @@ UNCHANGED = "unchanged"
 _INFO = const(20)
 _WARNING = const(30)
 _DAY = const(86400)
-_HOUR = const(3600)
 
 # What checks certificates, what says what a request is to hold, and what makes it: never two of
 # them in the heap at once.
@@ -46,6 +45,7 @@ FOR_TRUST = (
     "est_cacerts",
     "est_server",
     "pki.cms",
+    "pki.ec",
     "pki.ip_address",
     "pki.path",
     "pki.server_name",
@@ -64,6 +64,7 @@ FOR_NAMES = (
 )
 FOR_REQUEST = (
     "pki.csr",
+    "pki.ec",
     "pki.entropy",
     "pki.keys",
     "pki.p256",
@@ -88,7 +89,6 @@ class DeviceIdentity:
         self._record = None
         self._assumed = False  # the clock was not set: the latest known time stands in
         self._error = None  # the last one, in words
-        self._due = None  # (action, Unix seconds) of what comes next
         self._asked = 0  # when /cacerts was asked last, Unix seconds
 
     @classmethod
@@ -146,29 +146,11 @@ class DeviceIdentity:
         waits with exponential backoff and full jitter, or as long as the server said. status()
         tells what comes next, and the last error.
         """
-        tries = 0
-        seen = 0
-        while True:
-            now = unix_time.now()
-            if self._due is None:
-                self._due = self._plan()
-            wait = self._due[1] - now
-            if wait > 0 and now + _HOUR >= seen:
-                seen = max(now, seen)
-                # In pieces: the clock may be set meanwhile.
-                await unix_time.sleep(min(wait, _HOUR))
-                continue
-            seen = now  # or the clock was set back: whether it is plausible is looked at first
-            try:
-                await self._once()
-                tries = 0
-            except EstError as error:
-                self._log(_WARNING, "%s" % error)
-                self._due = self._plan()[0], self._later(error, tries)
-                tries += 1
+        from devid import keeper
+
+        await keeper.run(self)
 
     async def _once(self, forced=False):
-        self._due = None
         try:
             done = await self._ensure(forced)
             if done != UNCHANGED:
@@ -186,7 +168,7 @@ class DeviceIdentity:
         except EstError as found:
             error = found
         finally:
-            forget("est", "devid.enrolment", "devid.renewal", *FOR_TRUST)
+            forget("est", "devid.enrolment", "devid.renewal", "pki.pem", *FOR_TRUST)
         self._error = str(error)
         raise error
 
@@ -206,15 +188,13 @@ class DeviceIdentity:
             await enrolment.run(self)
             return ENROLLED
         self._forget_secret()
-        due, end = self._renewal_due()
         now = unix_time.now()
+        due, end = self._life()
         if forced or now >= due:
             forget(*FOR_TRUST)
             from devid import renewal
 
-            if await renewal.run(self, now > end, forced):
-                return RENEWED
-            return UNCHANGED
+            return RENEWED if await renewal.run(self, now > end, forced) else UNCHANGED
         self._log(_INFO, "identity: the stored certificate is valid")
         if now < self._refresh_due():
             return UNCHANGED
@@ -246,7 +226,6 @@ class DeviceIdentity:
         from est import fingerprint_octets
 
         self._trust().approve(fingerprint_octets(fingerprint))
-        self._due = None
 
     def disable_implicit(self):
         """Never use the maker's implicit trust anchors again (RFC 7030 3.1), for good."""
@@ -281,11 +260,10 @@ class DeviceIdentity:
         from devid import report
 
         try:
-            if self._due is None:
-                self._due = self._plan()
-            return report.status(
-                self._load(), self._trust(), self._store(), self._due, self._error
-            )
+            from devid import schedule
+
+            due = schedule.plan(self)
+            return report.status(self._load(), self._trust(), self._store(), due, self._error)
         finally:
             forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
 
@@ -392,7 +370,6 @@ class DeviceIdentity:
         self._changed()
 
     def _changed(self):
-        self._due = None
         if self._on_change and self._record:
             self._on_change(self)
 
@@ -404,45 +381,15 @@ class DeviceIdentity:
 
             one_time.erase(settings, self._log)
 
-    def _renewal_due(self):
+    def _life(self):
         """Return (when the certificate is to be renewed, when it ends), Unix seconds."""
         from devid import schedule
 
-        return schedule.renewal(self._record.certificate, self._settings.renew_at, _unique_id())
+        return schedule.renewal(self._record.certificate, self._settings.renew_at)
 
     def _refresh_due(self):
         """Return when /cacerts is to be asked anew; at most once a day in vain."""
         return max(self._trust().refresh_due(), self._asked + _DAY if self._asked else 0)
-
-    def _plan(self):
-        """Return (action, when) of what comes next: see status()."""
-        from devid import pending
-
-        try:
-            waiting = pending.read(self._store())
-            record = self._load()
-        except StorageError:
-            return "enroll", 0
-        until = waiting.until if waiting else 0
-        if until > unix_time.now() + self._limits.MAX_RETRY_AFTER:
-            until = 0  # the clock was set back
-        if record is None:
-            trust = self._trust()
-            return "approve" if trust.asks else "enroll", until
-        renew = max(self._renewal_due()[0], until)
-        refresh = self._refresh_due()
-        forget(*FOR_TRUST)
-        return ("refresh", refresh) if refresh < renew else ("renew", renew)
-
-    def _later(self, error, tries):
-        """Return when to try again after an error, Unix seconds."""
-        from devid import schedule
-
-        wait = getattr(error, "retry_after", None) or schedule.backoff(
-            tries, self._limits.RETRY_FIRST, self._limits.RETRY_MAX
-        )
-        forget(*FOR_TRUST)
-        return unix_time.now() + wait
 
     async def _check_clock(self):
         """Have a plausible time: the clock's, else the network's, else the latest known one."""
@@ -479,16 +426,6 @@ class DeviceIdentity:
 
             self._record = record.load(self._store())
         return self._record
-
-
-def _unique_id():
-    """Return the board's unique identifier (bytes), or nothing where the port has none."""
-    try:
-        from machine import unique_id
-
-        return unique_id()
-    except ImportError:
-        return b""
 
 
 def _presented(record):

@@ -5,7 +5,7 @@ TLS handshake with the EST server has proved it.
 """
 
 from est_errors import EstError, ProtocolError, RetryLater, ServerError
-from heap import forget
+from heap import forget, write_over
 from micropython import const
 
 from devid import FOR_NAMES, FOR_REQUEST, FOR_TRUST
@@ -80,6 +80,7 @@ async def _ask(device, waiting):
     async with client:
         try:
             await device._fetch_anchors(client)
+            await write_over()
             forget(*FOR_TRUST)
             key, request = waiting.key, waiting.request
             if not request:
@@ -118,7 +119,7 @@ async def _request(device, client, private, record):
         )
     attributes = None
     del renewal
-    forget(*FOR_NAMES)
+    forget("pki.renewal", "pki.x509", *FOR_NAMES)
     key = await device._key(private or (None if settings.rekey else record.key))
     request = linked(key) if linked else await csr.signed(key, subject, extensions, more)
     return await key.private_bytes(), request

@@ -3,20 +3,21 @@
 import hashlib
 import os
 
+import unix_time
+from est_errors import StorageError
 from pki import x509
 
 
-def renewal(certificate, share, who=b""):
+def renewal(certificate, share):
     """Return (due, end) of a certificate (DER bytes): Unix seconds (int).
 
     It is due when `share` (0 to 1) of its life is over, less up to a tenth of its life that is
-    this device's own, so that a fleet that was enrolled at once does not come back at once. who:
-    bytes that are this device's own.
+    this device's own, so that a fleet that was enrolled at once does not come back at once.
     """
     parsed = x509.Certificate(certificate)
     start, end = parsed.not_before, parsed.not_after
     life = end - start
-    hasher = hashlib.sha256(who)
+    hasher = hashlib.sha256(_unique_id())
     hasher.update(parsed.subject)
     jitter = int.from_bytes(hasher.digest()[:4], "big") * (life // 10) >> 32
     return start + int(life * share) - jitter, end
@@ -33,3 +34,32 @@ def backoff(tries, first, most):
     """Return seconds to wait (int): full jitter, up to `first`, doubled at each try, to `most`."""
     most = min(most, first << min(tries, 16))
     return 1 + int.from_bytes(os.urandom(4), "big") % most
+
+
+def plan(device):
+    """Return (action, when) of what comes next for a devid.DeviceIdentity: see its status()."""
+    from devid import pending
+
+    try:
+        waiting = pending.read(device._store())
+        record = device._load()
+    except StorageError:
+        return "enroll", 0
+    until = waiting.until if waiting else 0
+    if until > unix_time.now() + device._limits.MAX_RETRY_AFTER:
+        until = 0  # the clock was set back
+    if record is None:
+        return "approve" if device._trust().asks else "enroll", until
+    renew = max(device._life()[0], until)
+    refresh = device._refresh_due()
+    return ("refresh", refresh) if refresh < renew else ("renew", renew)
+
+
+def _unique_id():
+    """Return the board's unique identifier (bytes), or nothing where the port has none."""
+    try:
+        from machine import unique_id
+
+        return unique_id()
+    except ImportError:
+        return b""

@@ -113,6 +113,7 @@ class TrustStores:
         known = kept.origin and kept.given == self._given() and settings.new_roots != "any"
         return {
             "anchors": kept.anchors,
+            "authorities": kept.authorities,
             "implicit": implicit,
             "keep_implicit": settings.keep_implicit,
             "fingerprint": pin if pinned else None,
