@@ -99,6 +99,12 @@ class Servers:
         assert line, (folder / "log").read_text()
         return Server(folder=folder, **json.loads(line))
 
+    def end(self, server: Server) -> None:
+        """End one of them."""
+        (process,) = [process for process in self._processes if process.pid == server.pid]
+        process.terminate()
+        assert process.wait(20) == 0
+
     def stop(self) -> None:
         for process in self._processes:
             process.terminate()

@@ -21,7 +21,8 @@ BUILD = ROOT / "build"
 # Loaded only where the settings ask for it, or by other programs than a first boot.
 NOT_AT_FIRST_BOOT = frozenset(
     {
-        "devid/pending.py",
+        "devid/keeper.py",
+        "devid/renewal.py",
         "devid/wishes.py",
         "est_fullcmc.py",
         "est_link.py",

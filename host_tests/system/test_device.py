@@ -5,8 +5,10 @@ import shutil
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import slots
 from certs_only import certs_only
 from commands import estctl, openssl
 from estctl import interpreters, library, simulation
@@ -202,7 +204,7 @@ class TestFailures:
         assert text in done.err and done.err.count("\n") == 1, done.err
         assert done.json["exit_status"] == status
         assert time.monotonic() - started < 60
-        assert not (flash / "identity" / "identity.der").exists(), "an identity was stored"
+        assert slots.identity(flash) is None, "an identity was stored"
         if status == 3:
             assert not (flash / "identity").exists(), "something was stored"
         again = boot(server, flash, interpreter, *server.pinned, *server.credential)
@@ -292,10 +294,16 @@ class TestFailures:
 
 def test_a_damaged_identity_is_enrolled_anew(server, interpreter, tmp_path):
     flash = tmp_path / "flash"
-    first = boot(server, flash, interpreter, *server.at, *server.credential)
+    options = [*server.at, *server.credential, "--keep-credential"]
+    first = boot(server, flash, interpreter, *options)
     assert first.status == 0, first.err
-    file = flash / "identity" / "identity.der"
-    file.write_bytes(file.read_bytes()[:-9])
+    slots.damage(flash, "a.slot")
+    again = boot(server, flash, interpreter)
+    assert again.status == 0, again.err
+    assert again.json["serial"] == first.json["serial"], "the other slot is as good"
+    assert any("it is written anew" in line for line in again.json["console"])
+    slots.damage(flash, "a.slot")
+    slots.damage(flash, "b.slot")
     again = boot(server, flash, interpreter)
     assert again.status == 0, again.err
     assert again.json["serial"] != first.json["serial"]
@@ -303,7 +311,8 @@ def test_a_damaged_identity_is_enrolled_anew(server, interpreter, tmp_path):
 
 def test_the_password_stands_only_in_the_settings(server, interpreter, tmp_path):
     flash = tmp_path / "flash"
-    done = boot(server, flash, interpreter, *server.at, *server.credential)
+    options = [*server.at, *server.credential, "--keep-credential"]
+    done = boot(server, flash, interpreter, *options)
     with open(server.password_file) as file:
         password = file.read().strip()
     assert done.status == 0 and password not in done.out + done.err
@@ -314,6 +323,31 @@ def test_the_password_stands_only_in_the_settings(server, interpreter, tmp_path)
     assert holders == ["device.json"]
     assert (flash / "device.json").stat().st_mode & 0o077 == 0
     assert json.loads((flash / "device.json").read_text())["credential"]["password"] == password
+
+
+def test_a_one_time_password_is_erased_once_it_has_served(server, interpreter, tmp_path):
+    flash = tmp_path / "flash"
+    done = boot(server, flash, interpreter, *server.at, *server.credential)
+    assert done.status == 0, done.err
+    password = Path(server.password_file).read_text().strip().encode()
+    files = [path for path in flash.rglob("*") if path.is_file()]
+    assert not [path.name for path in files if password in path.read_bytes()]
+    assert json.loads((flash / "device.json").read_text())["credential"] == {"spent": True}
+    assert boot(server, flash, interpreter).status == 0
+
+
+def test_a_power_cut_while_the_password_is_erased(server, interpreter, tmp_path):
+    flash = tmp_path / "flash"
+    assert boot(server, flash, interpreter, *server.at, *server.credential).status == 0
+    whole = (flash / "device.json").read_bytes()
+    for old in (b" " * 300, b"", None):
+        (flash / "device.json.new").write_bytes(whole)
+        (flash / "device.json").unlink(missing_ok=True)
+        if old is not None:
+            (flash / "device.json").write_bytes(old)
+        assert boot(server, flash, interpreter).status == 0
+        assert (flash / "device.json").read_bytes() == whole
+        assert not (flash / "device.json.new").exists()
 
 
 def test_what_makes_no_sense_is_a_usage_error(server, tmp_path):

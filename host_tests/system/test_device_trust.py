@@ -3,7 +3,9 @@
 import json
 
 import pytest
+import slots
 from commands import estctl
+from devid.store import IDENTITY, TIME, TRUST
 from estctl import interpreters
 
 
@@ -66,7 +68,7 @@ class TestTime:
         assert boot(enrolled, "micropython").status == 0
 
     def test_it_is_not_earlier_than_the_beginning_of_an_anchor(self, enrolled):
-        (enrolled / "identity" / "time.der").unlink()
+        slots.change(enrolled, TIME, None)
         before = boot(enrolled, "micropython", faketime="@2026-06-01 00:00:00")
         assert before.status == 3 and "clock: the clock is not set" in before.err, before.err
 
@@ -75,7 +77,7 @@ def test_lost_trust_is_established_anew_and_the_identity_kept(server, interprete
     flash = tmp_path / "flash"
     first = boot(flash, interpreter, *server.pinned, *server.credential)
     assert first.status == 0, first.err
-    (flash / "identity" / "trust.der").write_bytes(b"damaged")
+    slots.change(flash, TRUST, b"damaged")
     again = boot(flash, interpreter)
     assert again.status == 0, again.err
     assert again.json["serial"] == first.json["serial"]
@@ -87,7 +89,7 @@ def test_damaged_trust_that_nothing_can_mend_is_told_once(server, interpreter, t
     flash = tmp_path / "flash"
     assert boot(flash, interpreter, "--url", server.url, *server.credential).status == 3
     assert boot(flash, interpreter, "--approve", server.fingerprint).status == 0
-    (flash / "identity" / "trust.der").write_bytes(b"damaged")
+    slots.change(flash, TRUST, b"damaged")
     again = boot(flash, interpreter)
     assert again.status == 0, again.err
     assert "no trust anchors" in again.json["verified"]
@@ -120,8 +122,9 @@ def test_options_that_would_be_passed_over_are_refused(server, tmp_path):
 
 def test_trust_without_an_identity_needs_no_second_bootstrap(server, interpreter, tmp_path):
     flash = tmp_path / "flash"
-    assert boot(flash, interpreter, *server.pinned, *server.credential).status == 0
-    (flash / "identity" / "identity.der").unlink()
+    options = [*server.pinned, *server.credential, "--keep-credential"]
+    assert boot(flash, interpreter, *options).status == 0
+    slots.change(flash, IDENTITY, None)
     again = boot(flash, interpreter)
     assert again.status == 0, again.err
     assert not any("unverified" in line for line in again.json["console"])

@@ -5,16 +5,16 @@ import unix_time
 from checks import raises
 from devid import pending
 from devid.settings import parse
-from devid.store import Store
-from est_errors import AuthError, NetworkError, RetryLater, ServerError
+from devid.store import IDENTITY, PENDING, Store
+from est_errors import AuthError, NetworkError, RetryLater, ServerError, StorageError
 
 KEY, REQUEST = b"secret key", b"request"
 
 
-def settings(**changes):
+def wish(**changes):
     values = {"url": "https://h", "subject": "CN=x", "trust": {"fingerprint": "ab"}}
     values.update(changes)
-    return parse(values)
+    return pending.wish(parse(values))
 
 
 def log(level, text):
@@ -23,11 +23,7 @@ def log(level, text):
 
 def empty(name):
     """Return a Store in an empty folder."""
-    for file in ("pending.der", "pending.new"):
-        try:
-            os.remove(name + "/" + file)
-        except OSError:
-            pass
+    Store(name).erase()
     return Store(name)
 
 
@@ -35,13 +31,19 @@ def later(after):
     return RetryLater("not yet", 202, after)
 
 
-def keep(store, error, key=KEY, request=REQUEST, wish=None):
-    pending.refused(error, store, wish or settings(), est_limits, key, request)
+def refuse(store, error, key=KEY, request=REQUEST, most=None):
+    """Keep a request, have it refused; return the error."""
+    waiting = pending.keep(store, load(store), key, request)
+    pending.refused(error, store, waiting, est_limits, most)
     return error
 
 
-def load(store, wish=None, limits=est_limits):
-    return pending.load(store, wish or settings(), limits, log)
+def load(store, wanted=None):
+    return pending.load(store, wanted or wish(), log)
+
+
+def left(store):
+    return pending.too_early(load(store), est_limits, log)
 
 
 class At:
@@ -59,71 +61,72 @@ class At:
         unix_time.now = self._now
 
 
-def test_too_early_is_refused_with_what_is_left_and_later_the_same_request_comes_back():
+def test_key_and_request_are_kept_before_they_are_sent():
+    store = empty("test_pending_0")
+    assert load(store) == pending.nothing(wish()) and left(store) == 0
+    pending.keep(store, load(store), KEY, REQUEST)
+    found = load(store)
+    assert (found.key, found.request, found.certificate, found.until) == (KEY, REQUEST, b"", 0)
+    pending.keep(store, found, KEY, REQUEST, b"\x30\x00", [b"\x30\x01\x00"])
+    found = load(store)
+    assert (found.certificate, found.chain) == (b"\x30\x00", [b"\x30\x01\x00"])
+
+
+def test_too_early_is_known_after_a_reboot_and_later_the_same_request_comes_back():
     store = empty("test_pending_a")
-    keep(store, later(100))
-    assert os.listdir("test_pending_a") == ["pending.der"]
-    assert 99 <= pending.until(store) - unix_time.now() <= 100
-    error = raises(RetryLater, load, store)
-    assert 99 <= error.retry_after <= 100 and "asked again in" in str(error)
+    refuse(store, later(100))
+    assert 99 <= left(store) <= 100
     with At(60):
-        assert 39 <= raises(RetryLater, load, store).retry_after <= 40
+        assert 39 <= left(store) <= 40
     with At(101):
-        assert load(store) == (KEY, REQUEST)
-        keep(store, later(50))
-        assert raises(RetryLater, load, store).retry_after <= 50
-    pending.erase(store)
-    assert load(store) == (None, None) and pending.until(store) is None
+        found = load(store)
+        assert left(store) == 0 and (found.key, found.request) == (KEY, REQUEST)
+        assert "not yet" in found.reason
+        refuse(store, later(50))
+        assert 49 <= left(store) <= 50
+    store.commit({PENDING: None})
+    assert load(store) == pending.nothing(wish()) and pending.read(store) is None
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_device_for_years():
     store = empty("test_pending_b")
     with At(10 * 365 * 86400):
-        keep(store, later(100))
-    assert load(store) == (KEY, REQUEST)
-    keep(store, later(100))
-    with At(10 * 365 * 86400):
-        assert load(store) == (KEY, REQUEST)
+        refuse(store, later(100))
+    assert left(store) == 0 and load(store).request == REQUEST
 
 
 def test_a_busy_server_before_there_is_a_request():
     store = empty("test_pending_c")
-    keep(store, RetryLater("busy", 503, 30), None, None)
-    raises(RetryLater, load, store)
-    with At(31):
-        assert load(store) == (None, None)
+    refuse(store, RetryLater("busy", 503, 30), b"", b"")
+    assert 29 <= left(store) <= 30
+    assert load(store).key == b"" and load(store).request == b""
 
 
 def test_a_linked_request_is_made_anew_with_the_same_key():
     store = empty("test_pending_d")
-    keep(store, later(1), KEY, lambda: None)
-    with At(2):
-        assert load(store) == (KEY, None)
+    refuse(store, later(1), KEY, lambda: None)
+    assert (load(store).key, load(store).request) == (KEY, b"")
 
 
 def test_another_wish_is_another_request():
     store = empty("test_pending_e")
+    refuse(store, later(100))
     for changes in ({"subject": "CN=y"}, {"url": "https://i"}, {"san": ["dns:x"]}):
-        keep(store, later(100))
-        assert load(store, settings(**changes)) == (None, None)
-        assert os.listdir("test_pending_e") == []
+        assert load(store, wish(**changes)).key == b""
+    settings = parse({"url": "https://h", "subject": "CN=x", "trust": {"fingerprint": "ab"}})
+    assert load(store, pending.wish(settings, b"certificate")).key == b"", "a renewal is another"
+    assert load(store).key == KEY
 
 
-def test_damage_and_half_a_file_are_as_good_as_none():
+def test_damage_is_as_good_as_none():
     store = empty("test_pending_f")
-    keep(store, later(100))
-    with open("test_pending_f/pending.der", "rb") as file:
-        content = bytearray(file.read())
-    content[40] ^= 1
-    with open("test_pending_f/pending.der", "wb") as file:
-        file.write(content)
-    assert pending.until(store) is None
-    assert load(store) == (None, None) and os.listdir("test_pending_f") == []
-    keep(store, later(100))
-    with open("test_pending_f/pending.new", "wb") as file:
-        file.write(content[:50])
-    raises(RetryLater, load, store)
-    assert os.listdir("test_pending_f") == ["pending.der"]
+    refuse(store, later(100))
+    octets = store.read(PENDING)
+    for damaged in (octets[:-1], octets[1:], octets + b"\0", b"\0"):
+        store.commit({PENDING: (damaged,), IDENTITY: (b"stays",)})
+        raises(StorageError, pending.read, store)
+        assert load(store) == pending.nothing(wish())
+    assert store.read(IDENTITY) == b"stays"
 
 
 def test_what_the_server_refuses_for_good_is_forgotten():
@@ -134,27 +137,25 @@ def test_what_the_server_refuses_for_good_is_forgotten():
         (ServerError("broken", 500), True),
         (AuthError("password", 401), True),
         (AuthError("forbidden", 403), True),
+        (NetworkError("down"), True),
     ):
-        keep(store, later(100))
-        keep(store, error)
-        assert (os.listdir("test_pending_g") == ["pending.der"]) is kept, error
+        refuse(store, error)
+        assert (load(store).request == REQUEST) is kept, error
+        assert left(store) == 0, "only a server that says so makes a first enrolment wait"
+        refuse(store, error, most=1000)
+        assert 0 <= left(store) <= 1000
 
 
 def test_without_a_time_the_wait_doubles_with_full_jitter_within_bounds():
-    first, most = est_limits.RETRY_FIRST, est_limits.RETRY_MAX
-    for tries, bound in ((0, first), (1, 2 * first), (3, 8 * first), (99, most)):
-        waits = [pending.backoff(tries, est_limits) for _ in range(64)]
-        assert 1 <= min(waits) < bound // 2 < max(waits) <= bound, (tries, waits)
     store = empty("test_pending_h")
-    error = keep(store, later(None))
-    assert 1 <= error.retry_after <= first and "next time in" in str(error)
+    error = refuse(store, later(None))
+    assert 1 <= error.retry_after <= est_limits.RETRY_FIRST and "next time in" in str(error)
     longest = 0
-    with At(most + 1):
-        for _ in range(12):
-            longest = max(longest, keep(store, later(None)).retry_after)
-    assert longest > 4 * first
-    with At(2 * most + 2):
-        assert load(store) == (KEY, REQUEST)
+    for _ in range(12):
+        longest = max(longest, refuse(store, later(None)).retry_after)
+    assert longest > 4 * est_limits.RETRY_FIRST
+    for _ in range(12):
+        assert refuse(store, later(None), most=90).retry_after <= 90
 
 
 def test_patience_waits_for_what_may_change():
@@ -167,3 +168,11 @@ def test_patience_waits_for_what_may_change():
     raises(RetryLater, patience, later(8), 7)
     raises(AuthError, patience, AuthError("no", 401))
     raises(ServerError, patience, ServerError("no", 400))
+
+
+def test_nothing_secret_is_in_what_is_told():
+    store = empty("test_pending_i")
+    error = refuse(store, later(100))
+    assert "secret" not in str(error) + load(store).reason
+    store.erase()
+    assert os.listdir("test_pending_i") == []

@@ -1,12 +1,17 @@
 import os
 
 from checks import Skip, raises, vector
-from devid.store import Record, Store, Trust
+from devid import record, trust
+from devid.record import Record
+from devid.store import IDENTITY, PENDING, TIME, TRUST, Store
+from devid.trust import Trust
 from est_errors import StorageError
 from pki import cms
 
 CERTIFICATES = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
 RECORD = Record(b"key", CERTIFICATES[0], CERTIFICATES[1:])
+SECOND = Record(b"other key", CERTIFICATES[3], [])
+SLOTS = ["a.slot", "b.slot"]
 
 
 def empty(name):
@@ -16,7 +21,7 @@ def empty(name):
 
 
 def forget(name):
-    for file in ("identity.der", "identity.new", "trust.der", "time.der"):
+    for file in SLOTS:
         try:
             os.remove(name + "/" + file)
         except OSError:
@@ -27,94 +32,158 @@ def forget(name):
         pass
 
 
-def same(record, other):
-    return (record.key, record.certificate, record.chain) == (
-        other.key,
-        other.certificate,
-        other.chain,
-    )
+def keep(store, identity):
+    store.commit({IDENTITY: record.parts(identity)})
+
+
+def content(name):
+    with open(name, "rb") as file:
+        return bytearray(file.read())
+
+
+def write(name, octets):
+    with open(name, "wb") as file:
+        file.write(octets)
 
 
 def test_what_is_committed_is_loaded():
     store = empty("test_store_a")
-    assert store.load() is None
-    store.commit(RECORD)
-    assert same(Store("test_store_a").load(), RECORD)
-    second = Record(b"other key", CERTIFICATES[3], [])
-    store.commit(second)
-    assert same(store.load(), second)
-    assert os.listdir("test_store_a") == ["identity.der"]
+    assert record.load(store) is None
+    keep(store, RECORD)
+    assert record.load(Store("test_store_a")) == RECORD
+    keep(store, SECOND)
+    assert record.load(store) == SECOND
+    keep(store, RECORD)
+    assert record.load(store) == RECORD
+    assert sorted(os.listdir("test_store_a")) == SLOTS
     forget("test_store_a")
 
 
-def test_a_commit_cut_off_leaves_the_old_identity_and_is_cleaned_up():
+def test_items_change_together_and_the_others_stay():
     store = empty("test_store_b")
-    store.commit(RECORD)
-    with open("test_store_b/identity.new", "wb") as file:
-        file.write(b"half of a new one")
-    assert same(store.load(), RECORD)
-    assert os.listdir("test_store_b") == ["identity.der"]
+    store.commit({IDENTITY: record.parts(RECORD), PENDING: (b"waits",), TIME: (b"\x01\x02",)})
+    assert store.read(PENDING) == b"waits" and store.read(TRUST) is None
+    store.commit({IDENTITY: record.parts(SECOND), PENDING: None, TRUST: (b"t", b"", b"rust")})
+    assert record.load(store) == SECOND and store.read(PENDING) is None
+    assert store.read(TRUST) == b"trust" and store.load_time() == 0x102
+    store.commit({TIME: (b"\x03",)})
+    assert record.load(store) == SECOND and store.load_time() == 3
     forget("test_store_b")
 
 
-def test_damage_is_noticed():
+def test_a_commit_cut_off_leaves_the_old_state_and_is_cleaned_up():
     store = empty("test_store_c")
-    store.commit(RECORD)
-    path = "test_store_c/identity.der"
-    with open(path, "rb") as file:
-        content = bytearray(file.read())
-    for i in range(0, len(content), 101):
-        content[i] ^= 1
-        with open(path, "wb") as file:
-            file.write(content)
-        raises(StorageError, store.load)
-        content[i] ^= 1
-    for size in (0, 1, 100, len(content) - 1):
-        with open(path, "wb") as file:
-            file.write(content[:size])
-        raises(StorageError, store.load)
+    keep(store, RECORD)
+    keep(store, SECOND)
+    newest = content("test_store_c/b.slot")
+    for size in (0, 3, 23, 24, 40, len(newest) - 33, len(newest) - 1):
+        write("test_store_c/b.slot", newest[:size])
+        assert record.load(store) == RECORD, size
+    assert store.clean() and os.listdir("test_store_c") == ["a.slot"]
+    assert not store.clean()
+    keep(store, SECOND)
+    assert record.load(store) == SECOND
     forget("test_store_c")
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error():
-    error = raises(StorageError, Store("no/such/folder").commit, RECORD)
-    assert "not stored" in str(error) and "key" not in str(error)
-
-
-def test_trust_is_kept_whole_and_apart_from_the_identity():
+def test_damage_is_noticed_and_the_other_slot_used():
     store = empty("test_store_d")
-    assert store.load_trust() is None
-    trust = Trust()
-    trust.anchors, trust.authorities = CERTIFICATES[:1], CERTIFICATES[1:]
-    trust.origin, trust.authorised, trust.implicit_off = "pinned", "explicit, name", True
-    trust.pin, trust.candidate, trust.given = b"p" * 64, b"c" * 32, b"g" * 32
-    trust.candidate_subject = "CN=\xe4"
-    store.commit_trust(trust)
-    found = store.load_trust()
-    assert {name: getattr(found, name) for name in vars_of(trust)} == vars_of(trust)
-    assert store.load() is None and os.listdir("test_store_d") == ["trust.der"]
-    with open("test_store_d/trust.der", "rb") as file:
-        content = bytearray(file.read())
-    content[200] ^= 1
-    with open("test_store_d/trust.der", "wb") as file:
-        file.write(content)
-    assert "trust on flash is damaged" in str(raises(StorageError, store.load_trust))
+    keep(store, RECORD)
+    keep(store, SECOND)
+    store.settle()
+    whole = [content("test_store_d/" + name) for name in SLOTS]
+    for name, octets in zip(SLOTS, whole):  # noqa: B905 - MicroPython has no strict
+        for at in range(0, len(octets), 17):
+            octets[at] ^= 1
+            write("test_store_d/" + name, octets)
+            assert record.load(store) == SECOND, (name, at)
+            octets[at] ^= 1
+        write("test_store_d/" + name, octets + b"\0")
+        assert record.load(store) == SECOND
+        write("test_store_d/" + name, octets)
+    for name, octets in zip(SLOTS, whole):  # noqa: B905 - MicroPython has no strict
+        octets[60] ^= 1
+        write("test_store_d/" + name, octets)
+    assert "damaged" in str(raises(StorageError, store.read, IDENTITY))
+    assert not store.clean() and sorted(os.listdir("test_store_d")) == SLOTS
+    keep(store, RECORD)
+    assert record.load(store) == RECORD, "a damaged store can be written again"
     forget("test_store_d")
 
 
-def vars_of(trust):
-    return {name: getattr(trust, name) for name in dir(trust) if name[0] != "_"}
-
-
-def test_the_last_known_time_is_kept_and_damage_is_as_good_as_none():
+def test_what_is_whole_and_no_identity_is_noticed():
     store = empty("test_store_e")
-    assert store.load_time() == 0
-    store.keep_time(1764547200)
-    assert store.load_time() == 1764547200
-    with open("test_store_e/time.der", "wb") as file:
-        file.write(b"nonsense")
-    assert store.load_time() == 0
+    for octets in (b"\x04", b"\x04\x01k\x30\x00", b"\x04\x01k\x30\x00\x31\x00", b"nonsense"):
+        store.commit({IDENTITY: (octets,)})
+        raises(StorageError, record.load, store)
     forget("test_store_e")
+
+
+def test_once_settled_the_old_key_is_in_neither_slot():
+    store = empty("test_store_f")
+    keep(store, RECORD)
+    keep(store, SECOND)
+    assert b"\x04\x03key" in bytes(content("test_store_f/a.slot"))
+    store.settle()
+    for name in SLOTS:
+        assert b"\x04\x03key" not in bytes(content("test_store_f/" + name))
+    assert record.load(store) == SECOND
+    store.erase()
+    assert os.listdir("test_store_f") == [] and record.load(store) is None
+    store.settle()
+    assert os.listdir("test_store_f") == []
+    forget("test_store_f")
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error():
+    error = raises(StorageError, keep, Store("no/such/folder"), RECORD)
+    assert "not stored" in str(error) and "key" not in str(error)
+    raises(StorageError, Store("no/such/folder").check)
+
+
+def test_trust_is_kept_whole():
+    store = empty("test_store_g")
+    assert trust.load(store) is None
+    wanted = Trust()
+    wanted.anchors, wanted.authorities = CERTIFICATES[:1], CERTIFICATES[1:]
+    wanted.origin, wanted.authorised, wanted.implicit_off = "pinned", "explicit, name", True
+    wanted.pin, wanted.candidate, wanted.given = b"p" * 64, b"c" * 32, b"g" * 32
+    wanted.candidate_subject = "CN=\xe4"
+    store.commit({TRUST: trust.parts(wanted)})
+    found = trust.load(store)
+    assert {name: getattr(found, name) for name in vars_of(wanted)} == vars_of(wanted)
+    octets = b"".join([bytes(part) for part in trust.parts(wanted)])
+    for damaged in (octets[:-1], octets + b"\0", octets[1:], octets.replace(b"\xc3", b"\xff")):
+        store.commit({TRUST: (damaged,)})
+        assert "trust on flash is damaged" in str(raises(StorageError, trust.load, store))
+    forget("test_store_g")
+
+
+def vars_of(wanted):
+    return {name: getattr(wanted, name) for name in dir(wanted) if name[0] != "_"}
+
+
+def test_without_a_store_the_last_known_time_is_none():
+    store = empty("test_store_h")
+    assert store.load_time() == 0
+    store.commit({TIME: ((1764547200).to_bytes(5, "big"),)})
+    assert store.load_time() == 1764547200
+    write("test_store_h/a.slot", b"nonsense")
+    assert store.load_time() == 0
+    forget("test_store_h")
+
+
+def test_a_slot_that_claims_more_than_there_is():
+    store = empty("test_store_i")
+    os.mkdir("test_store_i")
+    for sizes in ((0, 0, 0, 1), (65535, 65535, 65535, 65535), (0xFFFFFFFF, 0, 0, 0)):
+        head = b"EST\x01\0\0\0\x01" + b"".join([size.to_bytes(4, "big") for size in sizes])
+        write("test_store_i/a.slot", head + bytes(40))
+        raises(StorageError, store.read, IDENTITY)
+    piece = bytes(4096)
+    error = raises(StorageError, store.commit, {IDENTITY: (piece,) * 17})
+    assert "64 KB" in str(error)
+    forget("test_store_i")
 
 
 class RamDisk:
@@ -155,11 +224,12 @@ def test_an_identity_on_littlefs():
     vfs = mounted(64)
     try:
         store = Store("/lfs/identity")
-        assert store.load() is None
-        store.commit(RECORD)
-        store.commit(Record(b"second", RECORD.certificate, []))
-        assert Store("/lfs/identity").load().key == b"second"
-        assert os.listdir("/lfs/identity") == ["identity.der"]
+        assert record.load(store) is None
+        keep(store, RECORD)
+        keep(store, SECOND)
+        store.settle()
+        assert record.load(Store("/lfs/identity")) == SECOND
+        assert sorted(os.listdir("/lfs/identity")) == SLOTS
     finally:
         vfs.umount("/lfs")
 
@@ -168,14 +238,11 @@ def test_a_full_flash_is_one_clear_error_and_keeps_the_old_identity():
     vfs = mounted(28)  # room for one identity of 3 KB, and not for another beside it
     try:
         store = Store("/lfs/identity")
-        store.commit(RECORD)
-        error = raises(
-            StorageError,
-            store.commit,
-            Record(b"x" * 1500, RECORD.certificate, CERTIFICATES + CERTIFICATES),
-        )
+        keep(store, RECORD)
+        large = Record(b"x" * 1500, RECORD.certificate, CERTIFICATES + CERTIFICATES)
+        error = raises(StorageError, keep, store, large)
         assert "the file system is full" in str(error)
-        assert same(store.load(), RECORD)
-        assert os.listdir("/lfs/identity") == ["identity.der"]
+        assert record.load(store) == RECORD
+        assert os.listdir("/lfs/identity") == ["a.slot"]
     finally:
         vfs.umount("/lfs")

@@ -1,12 +1,11 @@
 """devid.trust: which store counts when, and what of it stays on flash."""
 
 import hashlib
-import os
 from binascii import hexlify
 
 from checks import raises, vector
 from devid import settings
-from devid.store import Store
+from devid.store import TRUST, Store
 from devid.trust import TrustStores
 from est_errors import ConfigError, TrustError
 from pki import cms, pem, x509
@@ -22,11 +21,7 @@ class Device:
 
     def __init__(self, name, **trust):
         self.folder = name
-        for file in ("trust.der", "trust.new"):
-            try:
-                os.remove(name + "/" + file)
-            except OSError:
-                pass
+        Store(name).erase()
         self.settle(**trust)
 
     def settle(self, **trust):
@@ -35,7 +30,7 @@ class Device:
 
     def boot(self):
         """Return the stores as they are after a reboot."""
-        return TrustStores(self.settings, Store(self.folder), print)
+        return TrustStores(self.settings, Store(self.folder), lambda level, text: None)
 
 
 class Verified:
@@ -57,7 +52,7 @@ def test_a_fingerprint_is_used_until_the_explicit_store_stands():
     device = Device("test_trust_a", fingerprint=HEX)
     stores = device.boot()
     assert stores.arguments()["fingerprint"] == HEX and not stores.arguments()["anchors"]
-    assert stores.status()["store"] == "pinned" and stores.refresh_due(0)
+    assert stores.status()["store"] == "pinned" and stores.refresh_due() == 0
     assert stores.keep(Verified(CA[:1])) is True
     stores = device.boot()
     given = stores.arguments()
@@ -145,20 +140,18 @@ def test_a_person_approves_what_was_shown():
 def test_damage_is_noticed_and_trust_is_established_anew():
     device = Device("test_trust_h", fingerprint=HEX)
     device.boot().keep(Verified(CA[:1]))
-    with open("test_trust_h/trust.der", "wb") as file:
-        file.write(b"\x30\x03\x02\x01\x00")
+    Store("test_trust_h").commit({TRUST: (b"\x30\x03\x02\x01\x00",)})
     given = device.boot().arguments()
     assert not given["anchors"] and given["fingerprint"] == HEX
 
 
 def test_a_refresh_is_due_in_the_last_tenth_of_a_certificates_life():
     device = Device("test_trust_i", anchors=bundle("test_trust.pem", OTHERS[:1]))
-    assert device.boot().refresh_due(0), "never fetched"
+    assert device.boot().refresh_due() == 0, "never fetched"
     device.boot().keep(Verified(OTHERS[:1]))
     certificate = x509.Certificate(OTHERS[0])
     start, end = certificate.not_before, certificate.not_after
     notice = min((end - start) // 10, 30 * 86400)
     stores = device.boot()
-    assert not stores.refresh_due(start) and not stores.refresh_due(end - notice)
-    assert stores.refresh_due(end - notice + 1) and stores.refresh_due(end + 1)
+    assert stores.refresh_due() == end - notice
     assert stores.window() == (start, end)

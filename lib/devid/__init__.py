@@ -28,6 +28,7 @@ UNCHANGED = "unchanged"
 
 _INFO = const(20)
 _WARNING = const(30)
+_ERROR = const(40)
 _DAY = const(86400)
 
 # What checks certificates, what says what a request is to hold, and what makes it: never two of
@@ -175,8 +176,11 @@ class DeviceIdentity:
     async def _ensure(self, forced):
         await self._check_clock()
         forget(*FOR_TRUST)
-        if self._store().clean():
-            self._log(_WARNING, "store: what a power cut had left was removed")
+        store = self._store()
+        if store.clean():
+            self._log(_WARNING, "store: a slot was cut off or damaged; it is written anew")
+            store.settle()
+        del store
         try:
             self._load()
         except StorageError as error:
@@ -257,12 +261,14 @@ class DeviceIdentity:
         pending, a dict with until (Unix seconds). Raises StorageError where the stored identity
         is damaged.
         """
-        from devid import report
-
         try:
             from devid import schedule
 
             due = schedule.plan(self)
+            del schedule
+            forget(*FOR_TRUST)
+            from devid import report
+
             return report.status(self._load(), self._trust(), self._store(), due, self._error)
         finally:
             forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
@@ -371,7 +377,10 @@ class DeviceIdentity:
 
     def _changed(self):
         if self._on_change and self._record:
-            self._on_change(self)
+            try:
+                self._on_change(self)
+            except Exception as error:  # the application's: it must not stop the renewals
+                self._log(_ERROR, "on_change: %s" % repr(error))
 
     def _forget_secret(self):
         """Erase the one-time secret from the settings: it has served."""

@@ -41,8 +41,17 @@ def _replace(path, text, size):
         file.write(text)
     with open(path, "r+b") as file:
         file.write(b" " * size)
+    rename(path)
+
+
+def rename(path):
+    """Put the file path + ".new" in the place of path."""
+    new = path + ".new"
     try:
         os.rename(new, path)
     except OSError:  # FAT does not rename over a file
-        os.remove(path)
+        try:
+            os.remove(path)
+        except OSError:
+            pass  # a power cut came after this
         os.rename(new, path)

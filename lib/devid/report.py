@@ -4,6 +4,7 @@ import hashlib
 from binascii import hexlify
 
 import unix_time
+from heap import forget
 
 
 def status(record, trust, store, due, error):
@@ -26,7 +27,8 @@ def status(record, trust, store, due, error):
         found["pending"] = {"until": waiting.until}
     if record is None:
         return found
-    import tls_stream
+    del pending, waiting, trust, store
+    forget("devid.pending", "devid.schedule", "devid.store", "devid.trust")
     from pki import name, x509
 
     certificate = x509.Certificate(record.certificate)
@@ -37,6 +39,9 @@ def status(record, trust, store, due, error):
     found["not_after"] = certificate.not_after
     found["fingerprint"] = hexlify(hashlib.sha256(certificate.raw).digest()).decode()
     found["chain"] = [name.decode(x509.Certificate(raw).subject) for raw in record.chain]
+    forget("pki.name", "pki.x509")
+    import tls_stream
+
     found["chain_sent"] = tls_stream.sends_chain(record.certificate)
     return found
 

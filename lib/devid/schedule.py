@@ -5,6 +5,7 @@ import os
 
 import unix_time
 from est_errors import StorageError
+from heap import forget
 from pki import x509
 
 
@@ -45,13 +46,15 @@ def plan(device):
         record = device._load()
     except StorageError:
         return "enroll", 0
+    del pending
+    forget("devid.pending", "devid.record", "devid.store")
     until = waiting.until if waiting else 0
     if until > unix_time.now() + device._limits.MAX_RETRY_AFTER:
         until = 0  # the clock was set back
     if record is None:
         return "approve" if device._trust().asks else "enroll", until
-    renew = max(device._life()[0], until)
     refresh = device._refresh_due()
+    renew = max(device._life()[0], until)
     return ("refresh", refresh) if refresh < renew else ("renew", renew)
 
 

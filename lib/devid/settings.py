@@ -78,7 +78,7 @@ def load(path):
     """Return the Settings of a JSON file. Raises ConfigError."""
     values = _json(path)
     if values is None:
-        values = _json(path + ".new")  # a power cut came while one_time replaced it
+        values = _replaced(path)
     if values is None:
         _read(path)
         raise ConfigError("settings: %s is not JSON, or was cut off" % path)
@@ -95,6 +95,16 @@ def _json(path):
         return json.loads(text) if text.strip()[-1:] == b"}" else None
     except (ConfigError, ValueError):
         return None
+
+
+def _replaced(path):
+    """Return what the new file holds where a power cut came while one_time replaced the old."""
+    values = _json(path + ".new")
+    if values is not None:
+        from devid import one_time
+
+        one_time.rename(path)
+    return values
 
 
 def parse(values):

@@ -85,6 +85,7 @@ class TrustStores:
             self._kept = load(store) or Trust()
         except StorageError as error:
             log(_WARNING, "trust: %s; it is established anew" % error.message)
+            store.commit({TRUST: None})
             self._kept = Trust()
         self._take_settings()
 

@@ -57,6 +57,13 @@ def device(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    keep_credential: Annotated[
+        bool,
+        typer.Option(
+            "--keep-credential",
+            help="Leave password or token in device.json, to enrol anew if the identity is lost.",
+        ),
+    ] = False,
     allow_redirect: options.AllowRedirect = None,
     max_wait: Annotated[
         int | None,
@@ -100,7 +107,7 @@ def device(
             settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
             stored: dict[str, bytes] = {}
             _add_trust(settings, stored, anchors, fingerprint, implicit, keep_implicit, revocation)
-            _add_credential(settings, stored, who)
+            _add_credential(settings, stored, who, keep_credential)
             if san:
                 settings["san"] = san.split(",")
             if allow_redirect:
@@ -109,11 +116,12 @@ def device(
                 settings["link"] = link.policy
             settings["max_wait"] = max_wait or 0
             simulation.write_settings(flash, settings, stored)
-        elif not (flash / "device.json").is_file():
+        elif not any((flash / name).is_file() for name in ("device.json", "device.json.new")):
             raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
         elif (
             any((anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key))
-            or any((p12, token_file, token_at_once, allow_redirect, san, link.policy))
+            or any((p12, token_file, token_at_once, keep_credential, allow_redirect, san))
+            or link.policy
             or revocation != options.Policy.OFF
         ):
             raise est.ConfigError("what goes into device.json is written anew only with --url")
@@ -170,7 +178,7 @@ def _add_trust(
 
 
 def _add_credential(
-    settings: dict[str, Any], stored: dict[str, bytes], who: options.Credential
+    settings: dict[str, Any], stored: dict[str, bytes], who: options.Credential, keep: bool
 ) -> None:
     """Add to device.json, and to the files that it names, who the board is for the server."""
     credential: dict[str, Any] = {}
@@ -184,6 +192,8 @@ def _add_credential(
         credential["token"] = who.token
         if who.at_once:
             credential["at_once"] = True
+    if keep:
+        credential["keep"] = True
     if credential:
         settings["credential"] = credential
 

@@ -1,0 +1,51 @@
+import est_limits
+from checks import vector
+from devid import schedule
+from pki import cms, x509
+
+CERTIFICATE = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)[0]
+PARSED = x509.Certificate(CERTIFICATE)
+START, END = PARSED.not_before, PARSED.not_after
+LIFE = END - START
+
+
+def test_a_certificate_is_due_before_two_thirds_of_its_life_are_over():
+    due, end = schedule.renewal(CERTIFICATE, 2 / 3)
+    assert end == END
+    assert LIFE * 2 // 3 - LIFE // 10 - 4 <= due - START <= LIFE * 2 // 3 + 4
+    assert schedule.renewal(CERTIFICATE, 2 / 3) == (due, end), "it is the same each time"
+
+
+def test_the_share_is_the_owners_choice():
+    early, late = schedule.renewal(CERTIFICATE, 0.3)[0], schedule.renewal(CERTIFICATE, 0.8)[0]
+    assert abs((late - early) - LIFE // 2) < LIFE // 1000
+
+
+def test_each_device_has_its_own_part_of_a_tenth():
+    unique_id = schedule._unique_id
+    found = set()
+    try:
+        for number in range(200):
+            schedule._unique_id = lambda number=number: bytes((number,))
+            found.add(schedule.renewal(CERTIFICATE, 2 / 3)[0])
+    finally:
+        schedule._unique_id = unique_id
+    assert len(found) > 190
+    spread = max(found) - min(found)
+    assert LIFE // 10 * 8 // 10 < spread <= LIFE // 10
+
+
+def test_the_wait_doubles_with_full_jitter_within_bounds():
+    first, most = est_limits.RETRY_FIRST, est_limits.RETRY_MAX
+    for tries, bound in ((0, first), (1, 2 * first), (3, 8 * first), (99, most)):
+        waits = [schedule.backoff(tries, first, most) for _ in range(64)]
+        assert 1 <= min(waits) < bound // 2 < max(waits) <= bound, (tries, waits)
+
+
+def test_the_longest_wait_is_a_part_of_the_life():
+    class Limits:
+        RETRY_MAX = 43200
+
+    assert schedule.longest_wait(CERTIFICATE, Limits) == 43200
+    Limits.RETRY_MAX = 1 << 40
+    assert schedule.longest_wait(CERTIFICATE, Limits) == LIFE // 25
