@@ -55,7 +55,9 @@ class Client:
     for Bearer, the same, and where at_once is true with the first request already. redirects:
     "HOST[:PORT]" (str each), other origins to which the server may redirect. certificate, key,
     intermediates: DER (bytes) of a client certificate, its SEC 1 or PKCS #8 private key, and a
-    list of what stands above the certificate.
+    list of what stands above the certificate. psk: (identity, key), str and bytes (16 to 64,
+    random: RFC 7030 3.3.3 wants what no dictionary finds), in place of certificates in TLS; both
+    sides prove it, and what /cacerts brings over it becomes explicit.
     limits: see est_limits. now: function that returns Unix seconds.
     log: log(level, text), level as in Python's `logging`: logging.getLogger("est").log will do.
 
@@ -63,8 +65,9 @@ class Client:
     lead to them, `ca_certificates` those of /cacerts that count, `chain` the issued certificate's
     intermediates, `handshakes` a count, `tls_unique` what est_link binds a request to.
     `authorised` says what vouched for the server last:
-    ("explicit" | "implicit" | "pinned", "name" | "id-kp-cmcRA" | "fingerprint"); `verified`,
-    whether a TLS session has verified the server with `anchors` as they are now.
+    ("explicit" | "implicit" | "pinned", "name" | "id-kp-cmcRA" | "fingerprint") or ("psk",
+    "identity"); `verified`, whether a TLS session has verified the server with `anchors` as they
+    are now, or with the pre-shared key.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Client:
         at_once=False,
         redirects=(),
         authorities=(),
+        psk=None,
     ):
         self._path = _base_path(label)
         self._host = host
@@ -106,6 +110,7 @@ class Client:
         # What later requests carry: a header's value (str), or the state of est_digest (list).
         self._authorization = "Bearer " + token if token and at_once else None
         self._redirects = redirects
+        self._psk = psk
         self._home = None  # the server of the settings, while a redirect leads elsewhere
         self._identity = (certificate, key, intermediates) if certificate else None
         self._limits = limits
@@ -121,7 +126,7 @@ class Client:
         self.tls_unique = None
         self.authorised = None
         self.verified = False
-        self.asks = ask
+        self.asks = ask and not psk
         if user and ":" in user:
             raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
         if token and self._credential != token:
@@ -130,6 +135,8 @@ class Client:
             raise ConfigError("a client certificate needs its key, and a key its certificate")
         if revocation not in (None, "soft", "hard"):
             raise ConfigError("revocation is soft, hard, or None for off")
+        if psk:
+            _check_psk(psk[0], psk[1], certificate)
         if self._provisional and not self._fingerprint and not ask:
             raise ConfigError("no trust: give anchors, or the SHA-256 fingerprint of the CA")
 
@@ -302,7 +309,7 @@ class Client:
     @property
     def _provisional(self):
         """True while there is no anchor: a connection can then do nothing but read /cacerts."""
-        return not self.anchors and not self._implicit
+        return not self.anchors and not self._implicit and not self._psk
 
     def _vouched(self, store, how):
         """Note, and log, what vouched for the server (RFC 7030 3.3.1)."""
@@ -421,7 +428,13 @@ class Client:
     async def _send(self, method, path, headers, body):
         if callable(body):
             body = await body()  # for this very connection
-        return await self._within(self._http.request(method, path, headers, body))
+        response = await self._within(self._http.request(method, path, headers, body))
+        if self._psk and not (self.verified and self.authorised[0] == "psk"):
+            # The answer came through a handshake that nobody ends without the key.
+            self.verified = True
+            self.authorised = ("psk", "identity")
+            self._log(_INFO, "server authorised by the pre-shared key")
+        return response
 
     async def connect(self):
         """Open a new connection: verified, or provisional while there is no anchor.
@@ -466,6 +479,16 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
             except EstError:
                 await self.close()
+
+
+def _check_psk(identity, key, certificate):
+    """Raise ConfigError where a pre-shared key is none that may be used (RFC 4279 5, 3.3.3)."""
+    if certificate:
+        raise ConfigError("give a client certificate or a pre-shared key, not both")
+    if not isinstance(identity, str) or not 0 < len(identity.encode()) <= 128:
+        raise ConfigError("the identity of the pre-shared key is no text of 1 to 128 bytes")
+    if not isinstance(key, bytes) or not 16 <= len(key) <= 64:
+        raise ConfigError("a pre-shared key has 16 to 64 random bytes")
 
 
 def _base_path(label):

@@ -21,10 +21,12 @@ async def fetch(client, close=False):
     import est_anchors
 
     now = client._now()
+    pin = None if client.anchors or client._implicit else client._fingerprint
     try:
-        if provisional:
-            found = await est_anchors.pinned(received, client._fingerprint, now, client._limits)
-            client._vouched("pinned", "fingerprint")
+        if pin:
+            found = await est_anchors.pinned(received, pin, now, client._limits)
+            if provisional:
+                client._vouched("pinned", "fingerprint")
         else:
             strangers = client._new_roots
             if strangers is None:
@@ -87,7 +89,7 @@ async def _adopt(client, database, received):
     if not counts:
         raise TrustError("none of the server's CA certificates leads to a trust anchor")
     changed = database.anchors != client.anchors
-    client.verified = client.verified and not changed
+    client.verified = client.verified and (not changed or client._psk is not None)
     client.anchors = database.anchors
     client.authorities = database.authorities
     client.ca_certificates = counts

@@ -6,7 +6,7 @@ by a challenge of its own is answered afresh. After the operation the client is 
 Loaded only on a redirect.
 """
 
-from est_errors import ConfigError
+from est_errors import ConfigError, TrustError
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -50,7 +50,7 @@ async def follow(client, path, response):
 async def home(client):
     """Bring a client back to the server of its settings."""
     await client.close()
-    client._host, client._port, client._identity, client._authorization = client._home
+    client._host, client._port, client._identity, client._authorization, client._psk = client._home
     client._home = None
 
 
@@ -115,9 +115,20 @@ async def _move(client, origin):
         await home(client)
         return
     if client._home is None:
-        client._home = (client._host, client._port, client._identity, client._authorization)
+        client._home = (
+            client._host,
+            client._port,
+            client._identity,
+            client._authorization,
+            client._psk,
+        )
     if client._identity:
         client._log(_WARNING, "redirect: the client certificate does not go along")
     client._host, client._port = origin
-    client._identity = client._authorization = None
+    client._identity = client._authorization = client._psk = None
+    if client._provisional:
+        raise TrustError(
+            "redirect: the pre-shared key is not for %s:%d, and nothing else vouches for it"
+            % origin
+        )
     client._log(_INFO, "redirect: on to %s:%d" % origin)

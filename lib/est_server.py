@@ -15,10 +15,11 @@ _FOR_CRLS = const(("pki.revocation", "pki.crl", "pki.der_stream", "pki.distribut
 async def connect(client):
     """Return a tls_stream.Stream on which the server has proved to be the right one.
 
+    With a pre-shared key both prove it in the handshake, which the first write drives (3.3.3).
     Or, while the client has no anchor, a provisional one for /cacerts. Raises TrustError,
     NetworkError, DeadlineError, KeyFault.
     """
-    if client._provisional:
+    if client._psk or client._provisional:
         return await _open(client, None)
     server = _Server(client)
     try:
@@ -67,11 +68,15 @@ class _Server:
 
 
 async def _open(client, server):
-    """Open one connection; server: the _Server that judges it, or None for a provisional one."""
+    """Open one connection; server: the _Server that judges it; None: PSK, or provisional."""
     client._log(
         _INFO,
         "connecting to %s:%d%s"
-        % (client._host, client._port, "" if server else ", unverified, for /cacerts only"),
+        % (
+            client._host,
+            client._port,
+            ", unverified, for /cacerts only" if client._provisional else "",
+        ),
     )
     if server:
         # Loaded before TLS takes its memory: authorise() runs in the handshake.
@@ -82,9 +87,10 @@ async def _open(client, server):
         client._limits,
         server.anchors if server else (),
         client._identity if server else None,
-        server is None,
+        client._provisional,
         server and server.authorise,
         server and server.name,
+        client._psk,
     )
     client.handshakes += 1
     if server:

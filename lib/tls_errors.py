@@ -18,10 +18,20 @@ class TlsRefused(NetworkError):
     """The server broke off TLS with an alert: it wants another version or a client certificate."""
 
 
-def explain(error, host, port):
-    """Return the error of our hierarchy, as a sentence, for one of the TLS stack or the socket."""
+def explain(error, host, port, psk=False):
+    """Return the error of our hierarchy, as a sentence, for one of the TLS stack or the socket.
+
+    psk: whether a pre-shared key was to authenticate both.
+    """
     where = "%s:%d" % (host, port)
     code = error.args[0] if error.args else 0
+    if psk and isinstance(error, ValueError):
+        return TrustError(where + ": the server showed a certificate, no knowledge of the key")
+    if psk and (code == _FATAL_ALERT or "alert" in str(error).lower()):
+        return TlsRefused(
+            where + ": the server refused the pre-shared key: it does not know the identity, has "
+            "another key for it, or takes none"
+        )
     # CPython's certificate errors are OSErrors and ValueErrors at once; MicroPython's ValueErrors.
     if isinstance(error, ValueError):
         return TrustError(_verification(str(error).strip(), where))

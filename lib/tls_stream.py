@@ -11,7 +11,15 @@ import asyncio
 import gc
 
 import tls
-from est_errors import DeadlineError, EstError, KeyFault, NetworkError, ProtocolError, TrustError
+from est_errors import (
+    ConfigError,
+    DeadlineError,
+    EstError,
+    KeyFault,
+    NetworkError,
+    ProtocolError,
+    TrustError,
+)
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
@@ -28,6 +36,7 @@ async def connect(
     provisional=False,
     authorise=None,
     server_name=None,
+    psk=None,
 ):
     """Open TCP and return a Stream; its handshake runs in verified(), or in the first write.
 
@@ -37,12 +46,15 @@ async def connect(
     list. authorise: function of the server's verified chain (a list of DER bytes, leaf first,
     anchor last) that raises an EstError where it is not the right server; it runs in the
     handshake, before anything is sent. server_name: str, the name that TLS compares, where it is
-    not the host. Raises NetworkError, DeadlineError, KeyFault and TrustError.
+    not the host. psk: None, or (identity, key), str and bytes, in place of all certificates: its
+    knowledge is what both prove. Raises ConfigError where this port has no PSK, NetworkError,
+    DeadlineError, KeyFault and TrustError.
     """
     gc.collect()  # the handshake needs large pieces of memory
-    context = _context(anchors, client, provisional)
+    context = _with_psk(psk) if psk else _context(anchors, client, provisional)
     peer = _Peer(authorise)
-    if not provisional:
+    peer.psk = psk is not None
+    if not provisional and not psk:
         context.verify_callback = peer.seen
         peer.context = context
     wrapper = _NoDelay(context)
@@ -57,7 +69,7 @@ async def connect(
         raise
     except (OSError, ValueError) as error:
         wrapper.close()
-        raise peer.error or _explained(error, host, port)
+        raise peer.error or _explained(error, host, port, peer.psk)
     return Stream(reader, writer, host, port, limits, peer, wrapper.tls)
 
 
@@ -138,6 +150,20 @@ def _verifying(anchors):
     return context
 
 
+def _with_psk(psk):
+    """Return a context for a pre-shared key (MicroPython from 1.29 on, CPython from 3.13 on)."""
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    if not hasattr(context, "psk_key"):
+        raise ConfigError(
+            "this TLS stack has no pre-shared keys: MicroPython 1.29 or CPython 3.13 is needed"
+        )
+    # No anchor is loaded: a server that answers with a certificate is refused.
+    context.verify_mode = tls.CERT_REQUIRED
+    context.psk_identity = psk[0].encode()
+    context.psk_key = psk[1]
+    return context
+
+
 def _with_client(anchors, certificates, key):
     context = _verifying(anchors)
     try:
@@ -154,6 +180,7 @@ class _Peer:
         self._authorise = authorise
         self._chain = []
         self.context = None  # the tls.SSLContext that calls seen()
+        self.psk = False  # whether there is a pre-shared key in place of certificates
         self.chain = None  # the verified chain, leaf first, once the handshake has shown it
         self.error = None  # why the server was refused: an EstError
 
@@ -308,10 +335,10 @@ class Stream:
                 "%s:%d did not answer within %d s" % (self._host, self._port, self._timeout)
             )
         except (OSError, ValueError) as error:
-            raise self._peer.error or _explained(error, self._host, self._port)
+            raise self._peer.error or _explained(error, self._host, self._port, self._peer.psk)
 
 
-def _explained(error, host, port):
+def _explained(error, host, port, psk=False):
     import tls_errors
 
-    return tls_errors.explain(error, host, port)
+    return tls_errors.explain(error, host, port, psk)

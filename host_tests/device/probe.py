@@ -63,6 +63,8 @@ async def _perform(wish):
     operations = wish.pop("operations")
     csr = unhexlify(wish.pop("csr", ""))
     wish["limits"] = _limits(wish.pop("limits", {}))
+    if "psk" in wish:
+        wish["psk"] = (wish["psk"][0], unhexlify(wish["psk"][1]))
     signer = await _decrypt(None, wish.pop("signer", None))
     for name in ("certificate", "key", "old"):
         if name in wish:

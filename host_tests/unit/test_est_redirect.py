@@ -38,6 +38,8 @@ class Client:
     def __init__(self, *redirects):
         self._host, self._port = "Here.example", 443
         self._identity, self._authorization = "certificate", "secret"
+        self._psk = None
+        self._provisional = False
         self._redirects = redirects
         self._home = None
         self.status = 307

@@ -153,3 +153,13 @@ def test_files_that_cannot_be_used():
         text = str(raises(ConfigError, settings.load, "test_settings.json"))
         assert "is not JSON" in text or "is missing" in text or "give a subject" in text
     os.remove("test_settings.json")
+
+
+def test_a_pre_shared_key_is_hex():
+    values = {"url": "https://h", "subject": "CN=x"}
+    values["credential"] = {"psk_identity": "device-7", "psk_key": "00ff" * 8}
+    assert parse(values).psk == ("device-7", b"\0\xff" * 8)
+    values["credential"] = {"psk_identity": "device-7", "psk_key": "S3cret"}
+    assert "S3cret" not in str(raises(ConfigError, parse, values))
+    values["credential"] = {"psk_identity": "device-7"}
+    raises(ConfigError, parse, values)

@@ -300,6 +300,7 @@ class DeviceIdentity:
                 "password": settings.password,
                 "token": settings.token,
                 "at_once": settings.at_once,
+                "psk": settings.psk,
             }
         if record:
             who["certificate"], who["key"], who["intermediates"] = _presented(record)
@@ -323,7 +324,11 @@ class DeviceIdentity:
     def _credential(self):
         """Return whether the settings have something to enrol with, beside the identity."""
         settings = self._settings
-        return bool(settings.password or settings.token or settings.certificate)
+        return bool(self._secret() or settings.certificate)
+
+    def _secret(self):
+        settings = self._settings
+        return settings.password or settings.token or settings.psk
 
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
@@ -385,7 +390,7 @@ class DeviceIdentity:
     def _forget_secret(self):
         """Erase the one-time secret from the settings: it has served."""
         settings = self._settings
-        if settings.path and not settings.keep_secret and (settings.password or settings.token):
+        if settings.path and not settings.keep_secret and self._secret():
             from devid import one_time
 
             one_time.erase(settings, self._log)

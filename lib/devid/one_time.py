@@ -5,7 +5,7 @@ import os
 
 from est_errors import StorageError
 
-_SECRETS = ("password", "token", "at_once")
+_SECRETS = ("password", "token", "at_once", "psk_key")
 
 
 def erase(settings, log):
@@ -25,13 +25,14 @@ def erase(settings, log):
         if "certificate" not in credential:
             credential["spent"] = True
             credential.pop("user", None)
+            credential.pop("psk_identity", None)
         _replace(path, json.dumps(values).encode(), len(text))
     except (OSError, ValueError, KeyError) as error:
         raise StorageError(
             "the one-time secret cannot be erased from %s: %s" % (path, error.__class__.__name__),
             "store",
         )
-    settings.user = settings.password = settings.token = None
+    settings.user = settings.password = settings.token = settings.psk = None
     log(20, "settings: the one-time secret is erased")
 
 

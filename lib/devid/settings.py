@@ -17,7 +17,7 @@ from the file once the first certificate is stored, unless "keep" is true: then 
 """
 
 import json
-from binascii import hexlify
+from binascii import hexlify, unhexlify
 
 from est_errors import ConfigError, EstError
 
@@ -32,8 +32,9 @@ _SCHEMA = {
     ),
     "credential": (
         dict,
-        'one of {"user", "password"} and {"token"}, which "at_once": true and "keep": true may '
-        'follow, or {"certificate", "key"}, or these and one of those',
+        'one of {"user", "password"}, {"psk_identity", "psk_key"} (hex), and {"token"}, which '
+        '"at_once": true may follow; with "keep": true where it is to serve again; or '
+        '{"certificate", "key"}, or these and one of those',
     ),
     "redirects": (list, "a list of texts HOST[:PORT]"),
     "subject": (str, "a text such as CN=pump-{unique_id}"),
@@ -55,7 +56,13 @@ _SCHEMA = {
 }
 # Sets of names that go together; a person's approval needs no trust at all.
 _INNER = {
-    "credential": (("password", "user"), ("token",), ("spent",), ()),
+    "credential": (
+        ("password", "user"),
+        ("psk_identity", "psk_key"),
+        ("token",),
+        ("spent",),
+        (),
+    ),
     "wifi": (("password", "ssid"), ("ssid",)),
 }
 _FLAGS = ("at_once", "keep", "spent")
@@ -66,8 +73,8 @@ class Settings:
 
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
-    password, token, at_once (bool), redirects (list), certificate, key, intermediates (DER),
-    subject, san, key_usage, ext_key_usage, csrattrs, original_spec, link (None, "optional" or
+    password, token, at_once (bool), psk (None, or identity and key), redirects (list),
+    certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage, csrattrs, original_spec, link (None, "optional" or
     "required"), max_wait (int or None), storage, wifi (dict or None), ntp (str or None). It has no
     method, so that this module can leave the heap before its instances do. keep_secret: whether
     password or token serve again; path: the file, or None; renew_at (0 to 1), rekey (bool).
@@ -123,6 +130,12 @@ def parse(values):
     found.at_once = credential.get("at_once", False)
     found.keep_secret = credential.get("keep", False)
     found.path = None
+    found.psk = None
+    if "psk_key" in credential:
+        try:
+            found.psk = (credential["psk_identity"], unhexlify(credential["psk_key"]))
+        except ValueError:
+            raise ConfigError("settings: credential: psk_key is no hex")
     found.redirects = _origins(values.get("redirects", ()))
     found.certificate = found.key = None
     found.intermediates = []
@@ -238,12 +251,16 @@ def _complete(name, value):
         for flag, needed in (("at_once", "token"), ("keep", None)):
             if flag in names:
                 names.remove(flag)
-                if not (needed in names if needed else "token" in names or "password" in names):
+                if not (needed in names if needed else _secret(names)):
                     return False
     if name == "credential" and "certificate" in names and "key" in names:
         names.remove("certificate")
         names.remove("key")
     return tuple(names) in _INNER[name]
+
+
+def _secret(names):
+    return "token" in names or "password" in names or "psk_key" in names
 
 
 def _origins(texts):

@@ -176,7 +176,8 @@ class TrustStores:
                 self._store.commit(changes)
             return False
         if not kept.origin:
-            kept.origin = self._origin()
+            psk = client.authorised[0] == "psk"
+            kept.origin = "psk" if psk else self._origin()
         kept.anchors, kept.authorities = client.anchors, client.authorities
         kept.authorised = authorised
         kept.given = given

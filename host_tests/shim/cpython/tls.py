@@ -16,6 +16,11 @@ from ssl import CERT_NONE, CERT_REQUIRED, PROTOCOL_TLS_CLIENT  # noqa: F401
 # OpenSSL's verdicts on the name, which MicroPython's callback cannot see yet when it is called.
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
+_PSK_SUITES = (
+    "ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384:DHE-PSK-AES128-GCM-SHA256:"
+    "ECDHE-PSK-AES256-CBC-SHA384:ECDHE-PSK-AES128-CBC-SHA256"
+)
+
 
 class _SSLObject(ssl.SSLObject):
     """Shows the verified chain to the context's verify_callback, from the root to the leaf."""
@@ -67,6 +72,19 @@ class SSLContext(ssl.SSLContext):
         # ssl wants the name check off first; MicroPython switches it together with the mode.
         self.check_hostname = mode != ssl.CERT_NONE
         super(SSLContext, SSLContext).verify_mode.__set__(self, mode)
+
+    if getattr(ssl, "HAS_PSK", False):  # CPython 3.13
+        psk_identity = b""
+
+        @property
+        def psk_key(self):
+            return None
+
+        @psk_key.setter
+        def psk_key(self, key):
+            # With ephemeral keys, and none of OpenSSL's suites without encryption.
+            self.set_ciphers(_PSK_SUITES)
+            self.set_psk_client_callback(lambda hint: (self.psk_identity.decode(), key))
 
     def load_verify_locations(self, certificates):
         pem = certificates.startswith(b"-----BEGIN")
