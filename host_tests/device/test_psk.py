@@ -59,7 +59,7 @@ def program():
 
 @pytest.fixture
 def serve(ca, anchor):
-    """Start a server: serve(tls, certificate, answer to /cacerts) gives (port, what it was asked)."""
+    """Start a server: serve(tls, certificate, cacerts) gives (port, what it was asked)."""
 
     @contextlib.contextmanager
     def started(tls="1.3", certificate=None, cacerts=None):
@@ -152,3 +152,46 @@ def test_a_key_that_a_dictionary_may_find_is_refused(device):
         went = device.run("cacerts", port=1, psk=psk)
         assert went["class"] == "ConfigError" and "pre-shared key" in went["error"]
         assert psk[1] not in went["error"]
+
+
+def test_estctl_takes_the_key_from_a_file(serve, tmp_path):
+    key = tmp_path / "psk"
+    key.write_text(PSK[1] + "\n")
+    with serve() as (port, asked):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "estctl", "cacerts", "--url", f"https://127.0.0.1:{port}"),
+                *("--psk-identity", PSK[0], "--psk-key-file", key, "--json"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    if getattr(ssl, "HAS_PSK", False):
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["authorised_by"] == "psk, identity"
+    else:
+        assert done.returncode == 2 and NEEDED in done.stderr and not asked
+    assert PSK[1] not in done.stdout + done.stderr
+
+
+def test_estctl_gives_a_board_its_key(tmp_path):
+    key = tmp_path / "psk"
+    key.write_text(PSK[1])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "estctl", "device", "--url", "https://127.0.0.1:1"),
+            *("--flash", tmp_path / "flash", "--interpreter", "cpython"),
+            *("--psk-identity", PSK[0], "--psk-key-file", key, "--max-wait", "0"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    settings = json.loads((tmp_path / "flash/device.json").read_text())
+    assert settings["credential"] == {"psk_identity": PSK[0], "psk_key": PSK[1]}
+    assert done.returncode != 0 and PSK[1] not in done.stdout + done.stderr
+    if not getattr(ssl, "HAS_PSK", False):
+        assert NEEDED in done.stderr

@@ -158,8 +158,8 @@ def test_files_that_cannot_be_used():
 def test_a_pre_shared_key_is_hex():
     values = {"url": "https://h", "subject": "CN=x"}
     values["credential"] = {"psk_identity": "device-7", "psk_key": "00ff" * 8}
-    assert parse(values).psk == ("device-7", b"\0\xff" * 8)
+    assert settings.parse(values).psk == ("device-7", b"\0\xff" * 8)
     values["credential"] = {"psk_identity": "device-7", "psk_key": "S3cret"}
-    assert "S3cret" not in str(raises(ConfigError, parse, values))
+    assert "S3cret" not in str(raises(ConfigError, settings.parse, values))
     values["credential"] = {"psk_identity": "device-7"}
-    raises(ConfigError, parse, values)
+    raises(ConfigError, settings.parse, values)

@@ -300,11 +300,11 @@ class DeviceIdentity:
                 "password": settings.password,
                 "token": settings.token,
                 "at_once": settings.at_once,
-                "psk": settings.psk,
             }
         if record:
             who["certificate"], who["key"], who["intermediates"] = _presented(record)
         else:
+            who["psk"] = settings.psk
             who["certificate"] = settings.certificate
             who["key"] = settings.key
             who["intermediates"] = settings.intermediates

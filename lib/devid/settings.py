@@ -74,10 +74,11 @@ class Settings:
     host, port, label, fingerprint, anchors and implicit (lists of DER), implicit_off,
     keep_implicit (bool), new_roots (None or "any"), revocation (None, "soft" or "hard"), user,
     password, token, at_once (bool), psk (None, or identity and key), redirects (list),
-    certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage, csrattrs, original_spec, link (None, "optional" or
-    "required"), max_wait (int or None), storage, wifi (dict or None), ntp (str or None). It has no
-    method, so that this module can leave the heap before its instances do. keep_secret: whether
-    password or token serve again; path: the file, or None; renew_at (0 to 1), rekey (bool).
+    certificate, key, intermediates (DER), subject, san, key_usage, ext_key_usage, csrattrs,
+    original_spec, link (None, "optional" or "required"), max_wait (int or None), storage, wifi
+    (dict or None), ntp (str or None). It has no method, so that this module can leave the heap
+    before its instances do. keep_secret: whether the secret serves again; path: the file, or
+    None; renew_at (0 to 1), rekey (bool).
     """
 
 

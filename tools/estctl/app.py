@@ -1,5 +1,8 @@
 """The command line `estctl`: one function a command, in the module that the name says."""
 
+import importlib.metadata
+from typing import Annotated
+
 import typer
 
 from estctl import device, enrollment
@@ -24,6 +27,25 @@ for command in (
     device.device,
 ):
     app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and end, where --version was given."""
+    if wanted:
+        print("estctl", importlib.metadata.version("micropython-est"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """EST (RFC 7030) from the host: a development server, a client, a simulated board."""
 
 
 def main() -> None:

@@ -57,6 +57,8 @@ def device(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     keep_credential: Annotated[
         bool,
         typer.Option(
@@ -102,7 +104,16 @@ def device(
         files.check_writable(out_cert, out_key, out_ca)
         if url is not None:
             who = options.credential(
-                user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+                user,
+                password_file,
+                cert,
+                key,
+                p12,
+                p12_password_file,
+                token_file,
+                token_at_once,
+                psk_identity,
+                psk_key_file,
             )
             settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
             stored: dict[str, bytes] = {}
@@ -120,8 +131,19 @@ def device(
             raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
         elif (
             any((anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key))
-            or any((p12, token_file, token_at_once, keep_credential, allow_redirect, san))
-            or link.policy
+            or any(
+                (
+                    p12,
+                    psk_identity,
+                    psk_key_file,
+                    token_file,
+                    token_at_once,
+                    keep_credential,
+                    allow_redirect,
+                    san,
+                    link.policy,
+                )
+            )
             or revocation != options.Policy.OFF
         ):
             raise est.ConfigError("what goes into device.json is written anew only with --url")
@@ -186,6 +208,10 @@ def _add_credential(
         credential = {"certificate": "idevid.der", "key": "idevid.key"}
         stored["idevid.der"] = who.certificate + b"".join(who.intermediates)
         stored["idevid.key"] = who.key
+    if who.psk:
+        if who.certificate or who.user or who.token:
+            raise est.ConfigError("a board takes a pre-shared key, or another credential")
+        credential = {"psk_identity": who.psk[0], "psk_key": who.psk[1].hex()}
     if who.user is not None:
         credential.update(user=who.user, password=who.password)
     elif who.token is not None:

@@ -34,6 +34,8 @@ def cacerts(
     system_trust: options.SystemTrust = False,
     revocation: options.Revocation = options.Policy.OFF,
     out_ca: options.OutCa = None,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
@@ -41,11 +43,11 @@ def cacerts(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_ca)
-        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
+        nobody = (None, None, None, None, None, None, None, False)
+        who = options.credential(*nobody, psk_identity, psk_key_file)
         log = output.progress(as_json)
-        async with options.client(
-            url, whom, options.Credential(), log, redirects=allow_redirect
-        ) as client:
+        async with options.client(url, whom, who, log, redirects=allow_redirect) as client:
             found = await client.cacerts()
             if whom.revocation != options.Policy.OFF and not client.verified:
                 await client.connect()  # what a fingerprint vouched for is looked up there
@@ -75,15 +77,26 @@ def csrattrs(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     allow_redirect: options.AllowRedirect = None,
     as_json: options.Json = False,
 ) -> None:
     """Ask what the server wants in a request (RFC 7030 4.5)."""
 
     async def work() -> dict[str, Any]:
-        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
-            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+            user,
+            password_file,
+            cert,
+            key,
+            p12,
+            p12_password_file,
+            token_file,
+            token_at_once,
+            psk_identity,
+            psk_key_file,
         )
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, redirects=allow_redirect) as client:
@@ -107,6 +120,8 @@ def enroll(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     new_key: Annotated[
         bool,
         typer.Option("--new-key", help="Make a P-256 key (the default without --key and --csr)."),
@@ -129,9 +144,18 @@ def enroll(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
-        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
-            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+            user,
+            password_file,
+            cert,
+            key,
+            p12,
+            p12_password_file,
+            token_file,
+            token_at_once,
+            psk_identity,
+            psk_key_file,
         )
         own_key = None
         if csr is None:

@@ -26,6 +26,8 @@ def fullcmc(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     allow_redirect: options.AllowRedirect = None,
     subject: options.Subject = None,
     san: options.San = None,
@@ -43,9 +45,18 @@ def fullcmc(
         files.check_writable(out_cert, out_key, out_ca)
         if out_key is None:
             raise est.ConfigError("a new key needs --out-key, or it would be lost")
-        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
-            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+            user,
+            password_file,
+            cert,
+            key,
+            p12,
+            p12_password_file,
+            token_file,
+            token_at_once,
+            psk_identity,
+            psk_key_file,
         )
         if key is not None and who.certificate is None:
             raise est.ConfigError("--key needs --cert: what they sign names the certificate")

@@ -119,6 +119,22 @@ TokenAtOnce = Annotated[
         rich_help_panel=_CREDENTIAL,
     ),
 ]
+PskIdentity = Annotated[
+    str | None,
+    typer.Option(
+        "--psk-identity",
+        help="Identity of a pre-shared key, which replaces certificates in TLS, and trust.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
+PskKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--psk-key-file",
+        help="File whose first line is that key, 16 to 64 random bytes in hex.",
+        rich_help_panel=_CREDENTIAL,
+    ),
+]
 AllowRedirect = Annotated[
     list[str] | None,
     typer.Option(
@@ -199,16 +215,25 @@ class Credential:
     certificate: bytes | None = None
     key: bytes | None = None
     intermediates: list[bytes] = field(default_factory=list)
+    psk: tuple[str, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"<Credential user={self.user!r}>"
 
 
 def trust(
-    anchors: Path | None, fingerprint: str | None, system_trust: bool, revocation: Policy
+    anchors: Path | None,
+    fingerprint: str | None,
+    system_trust: bool,
+    revocation: Policy,
+    psk_identity: str | None = None,
 ) -> Trust:
-    """Return what the TRUST options say. Raises ConfigError unless exactly one is given."""
-    if sum((anchors is not None, fingerprint is not None, system_trust)) != 1:
+    """Return what the TRUST options say. Raises ConfigError unless exactly one is given.
+
+    None is needed where a pre-shared key vouches for the server.
+    """
+    given = sum((anchors is not None, fingerprint is not None, system_trust))
+    if given > 1 or (given == 0 and psk_identity is None):
         raise est.ConfigError("give one of --anchors, --fingerprint and --system-trust")
     found = Trust(fingerprint=fingerprint, revocation=revocation)
     if anchors is not None:
@@ -227,9 +252,19 @@ def credential(
     p12_password_file: Path | None,
     token_file: Path | None = None,
     at_once: bool = False,
+    psk_identity: str | None = None,
+    psk_key_file: Path | None = None,
 ) -> Credential:
     """Return what the CREDENTIAL options say; all of them may be absent. Raises ConfigError."""
     found = Credential(user=user)
+    if (psk_identity is None) != (psk_key_file is None):
+        raise est.ConfigError("--psk-identity and --psk-key-file belong together")
+    if psk_identity is not None and psk_key_file is not None:
+        try:
+            key_octets = bytes.fromhex(files.read_secret(psk_key_file, "--psk-key-file"))
+        except ValueError:
+            raise est.ConfigError(f"--psk-key-file: {psk_key_file} is no hex") from None
+        found.psk = psk_identity, key_octets
     if (user is None) != (password_file is None):
         raise est.ConfigError("--user and --password-file belong together")
     if password_file is not None:
@@ -285,6 +320,7 @@ def client(
         certificate=who.certificate,
         key=who.key,
         intermediates=who.intermediates,
+        psk=who.psk,
         log=log,
         original_spec=original_spec,
     )

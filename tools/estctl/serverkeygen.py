@@ -59,6 +59,8 @@ def serverkeygen(
     p12_password_file: options.P12PasswordFile = None,
     token_file: options.TokenFile = None,
     token_at_once: options.TokenAtOnce = False,
+    psk_identity: options.PskIdentity = None,
+    psk_key_file: options.PskKeyFile = None,
     allow_redirect: options.AllowRedirect = None,
     subject: options.Subject = None,
     san: options.San = None,
@@ -79,9 +81,18 @@ def serverkeygen(
         files.check_writable(out_cert, out_key, out_ca)
         if out_key is None:
             raise est.ConfigError("give --out-key, or the key that the server makes would be lost")
-        whom = options.trust(anchors, fingerprint, system_trust, revocation)
+        whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
-            user, password_file, cert, key, p12, p12_password_file, token_file, token_at_once
+            user,
+            password_file,
+            cert,
+            key,
+            p12,
+            p12_password_file,
+            token_file,
+            token_at_once,
+            psk_identity,
+            psk_key_file,
         )
         signer, decrypt, protection = await _protection(key_encryption_key, decrypt_key, key_id)
         log = output.progress(as_json)
