@@ -115,3 +115,22 @@ def test_in_tls_1_3_nothing_stands_in_challenge_password(device, ca, context, an
     went = run(device, judge, context, **BASIC)
     assert went["error"] is None and went["bindings"] == [None]
     assert judge.passwords[0][0] is None
+
+
+def test_after_a_redirect_to_another_origin_the_request_is_linked_anew(
+    device, ca, old_context, anchor
+):
+    there = Judge(ca, anchor)
+    with ScriptedServer(there, old_context) as other:
+        elsewhere = f"127.0.0.1:{other.port}"
+        location = f"Location: https://{elsewhere}/est/simpleenroll"
+        here = Judge(ca, anchor, (response(b"", "307 Temporary Redirect", "", location), False))
+        went = run(device, here, old_context, redirects=[elsewhere])
+    assert went["error"] is None, went
+    assert len(here.passwords) == len(there.passwords) == 1
+    if device.name != "cpython":
+        assert here.passwords[0][0] is None and there.passwords[0][0] is None
+        return
+    for found, own in here.passwords + there.passwords:
+        assert found == own, "linked to the connection that carries it"
+    assert here.passwords != there.passwords and len(went["bindings"]) == went["handshakes"] == 2
