@@ -8,10 +8,15 @@ import pytest
 from scripted_server import DEADLINE
 
 _SCSV = (0x00FF, 0x5600)  # signals, no suites
-# Families of which OpenSSL has only a part, none below 128 bits: TLS 1.3 (RFC 8446 B.4), ARIA
-# (RFC 6209), Camellia (RFC 6367), AES-CCM (RFC 6655, RFC 7251); without their anonymous suites.
-_ANONYMOUS = (0xC046, 0xC047, 0xC05A, 0xC05B, 0xC084, 0xC085)
-_STRONG = {*range(0x1301, 0x1306), *range(0xC03C, 0xC0B0)} - set(_ANONYMOUS)
+# Families of which OpenSSL has only a part, without what is anonymous in them, or below 128 bits.
+_WEAK_ECC = {*range(0xC001, 0xC004), *range(0xC006, 0xC009), *range(0xC00B, 0xC00E)} | {
+    *range(0xC010, 0xC013),
+    *range(0xC015, 0xC01D),
+}
+_ECC = {*range(0xC001, 0xC033)} - _WEAK_ECC  # RFC 8422, RFC 5289: with AES
+_ANONYMOUS = {0xC046, 0xC047, 0xC05A, 0xC05B, 0xC084, 0xC085}
+# TLS 1.3 (RFC 8446 B.4), ARIA (RFC 6209), Camellia (RFC 6367), AES-CCM (RFC 6655, RFC 7251).
+_STRONG = _ECC | {*range(0x1301, 0x1306), *range(0xC03C, 0xC0B0)} - _ANONYMOUS
 # A key that is taken from /serverkeygen is P-256 or RSA up to 4096: 128 bits of strength, or up to
 # 150 (NIST SP 800-57 part 1, table 2, counts RSA below 7680 bits as 128).
 _STRENGTH = 128
