@@ -2,15 +2,31 @@
 
 The application is a module `app` with `async def main(identity)`. The settings are in
 /device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
+
+Without max_wait in the settings it never gives up: a network or a server that is down is tried
+again for as long as it takes. What no waiting mends (settings, storage, a server that must not be
+trusted) ends at the REPL with one line.
 """
 
 import asyncio
 
 from devid import DeviceIdentity
-from est_errors import EstError
+from est_errors import (
+    ConfigError,
+    EstError,
+    KeyFault,
+    NetworkError,
+    StorageError,
+    TrustError,
+)
 
 identity = None  # the DeviceIdentity, also at the REPL: identity.status(), identity.approve(...)
 failure = None  # the EstError that ended the boot, for whoever imports this module
+
+
+def log(*line):
+    """Print what the library and wifi.py report: a level (see logging) and a text."""
+    print(line[-1])
 
 
 def load_settings():
@@ -20,24 +36,64 @@ def load_settings():
     return settings.load("device.json")
 
 
-def show(level, text):
-    """Print what the identity does; details (logging.DEBUG) are left out."""
-    if level >= 20:
-        print(text)
+def enrolled():
+    """Return whether there is a certificate on flash."""
+    try:
+        return identity.status()["enrolled"]
+    except EstError:
+        return False
+
+
+async def join(network, max_wait):
+    """Join the Wi-Fi network (dict of connect()'s arguments), and stay in it from then on.
+
+    A board that has its certificate need not wait: its application may have work without.
+    """
+    import wifi
+
+    print("wifi: joining", network["ssid"])
+    known = enrolled()
+    try:
+        await wifi.connect(max_wait=0 if known else max_wait, log=log, **network)
+        print("wifi: connected")
+    except NetworkError as error:
+        if not known:
+            raise
+        print("%s; going on without" % error)
+    asyncio.create_task(wifi.keep_connected(log=log, **network))
+
+
+async def ensure(max_wait):
+    """Have a certificate: identity.ensure(), again and again where max_wait is None."""
+    tries = 0
+    while True:
+        try:
+            # Sets the clock, too, where it is not set, and waits for a server that is not ready.
+            return await identity.ensure(max_wait)
+        except (ConfigError, KeyFault, StorageError, TrustError):
+            raise
+        except EstError as error:
+            # What is left is a refusal or a strange answer: somebody may mend that.
+            if max_wait is not None:
+                raise
+            import est_limits
+            from devid import pending
+
+            wait = pending.backoff(tries, est_limits)
+            print("%s; trying again in %d s" % (error, wait))
+        del pending  # a name is enough to hold a module in the heap
+        tries += 1
+        await asyncio.sleep(wait)
 
 
 async def start():
     """Bring the board up and hand over to the application."""
     global identity
     config = load_settings()
+    identity = DeviceIdentity(config, log=log)
     if config.wifi:
-        import wifi
-
-        print("wifi: joining", config.wifi["ssid"])
-        await wifi.connect(**config.wifi)
-    identity = DeviceIdentity(config, log=show)
-    # Sets the clock, too, where it is not set, and waits for a server that says "not yet".
-    print("identity:", await identity.ensure(config.max_wait))
+        await join(config.wifi, config.max_wait)
+    print("identity:", await ensure(config.max_wait))
     try:
         import app
     except ImportError as error:
