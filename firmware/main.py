@@ -22,6 +22,7 @@ from est_errors import (
 
 identity = None  # the DeviceIdentity, also at the REPL: identity.status(), identity.approve(...)
 failure = None  # the EstError that ended the boot, for whoever imports this module
+tasks = []  # what runs in the background
 
 
 def log(*line):
@@ -60,7 +61,7 @@ async def join(network, max_wait):
         if not known:
             raise
         print("%s; going on without" % error)
-    asyncio.create_task(wifi.keep_connected(log=log, **network))
+    tasks.append(asyncio.create_task(wifi.keep_connected(log=log, **network)))
 
 
 async def ensure(max_wait):
@@ -77,11 +78,11 @@ async def ensure(max_wait):
             if max_wait is not None:
                 raise
             import est_limits
-            from devid import pending
+            from devid import schedule
 
-            wait = pending.backoff(tries, est_limits)
+            wait = schedule.backoff(tries, est_limits.RETRY_FIRST, est_limits.RETRY_MAX)
             print("%s; trying again in %d s" % (error, wait))
-        del pending  # a name is enough to hold a module in the heap
+        del schedule  # a name is enough to hold a module in the heap
         tries += 1
         await asyncio.sleep(wait)
 

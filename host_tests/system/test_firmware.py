@@ -148,17 +148,18 @@ def test_attempts_end_in_time_and_the_radio_is_started_anew(flash, interpreter):
     probe.write_text(
         "import asyncio, network, wifi\n"
         "from est_errors import NetworkError\n"
-        "log = []\n"
+        "lines = []\n"
+        "log = lambda *line: lines.append(line)\n"
         "async def main():\n"
         "    try:\n"
-        "        await wifi.connect('home', attempt=1, max_wait=14, log=lambda *a: log.append(a))\n"
+        "        await wifi.connect('home', attempt=1, max_wait=14, log=log)\n"
         "    except NetworkError as error:\n"
         "        print('gave up:', error)\n"
         "wifi._backoff = lambda tries: 1 + tries % 2\n"
         "asyncio.run(main())\n"
         "did = network.WLAN.log\n"
         "print('attempts', did.count('connect'), 'off', did.count('off'))\n"
-        "print('levels', set(level for level, _ in log))\n"
+        "print('levels', set(level for level, _ in lines))\n"
     )
     started = time.monotonic()
     went = boot_alone(flash, interpreter)

@@ -54,7 +54,13 @@ def test_what_is_wrong_is_named_with_what_to_write():
     for values, texts in (
         ([], ("one JSON object",)),
         ({}, ("url is missing", "https://HOST")),
-        (with_(uri="x"), ("unknown name uri", "url")),
+        (with_(uri="x"), ("unknown name uri", "do you mean url?")),
+        (with_(sanns=[]), ("unknown name sanns", "do you mean san?")),
+        (with_(keyusage=[]), ("do you mean key_usage?",)),
+        (
+            with_(certificate="x"),
+            ("unknown name certificate", "known are", "credential, csrattrs"),
+        ),
         (with_(url=5), ("url is https://HOST",)),
         (with_(trust={"implicit": True}), ("trust is",)),
         (with_(trust={"implicit": ""}), ("trust is",)),
@@ -152,6 +158,16 @@ def test_files_that_cannot_be_used():
         # MicroPython 1.25 takes a cut-off object; then something is missing in it.
         text = str(raises(ConfigError, settings.load, "test_settings.json"))
         assert "is not JSON" in text or "is missing" in text or "give a subject" in text
+    # MicroPython's parser is lax about commas and colons; what it takes is taken.
+    for content, line in (
+        (b'{\n "url": "https://h",\n "subject": CN=x\n}\n', 3),
+        (b'{"url": nonsense}', 1),
+        (b"{\n\n\n'url': 'https://h'\n}", 4),
+    ):
+        with open("test_settings.json", "wb") as file:
+            file.write(content)
+        text = str(raises(ConfigError, settings.load, "test_settings.json"))
+        assert "is not JSON: look at line %d" % line in text, text
     os.remove("test_settings.json")
 
 

@@ -16,6 +16,7 @@ from the file once the first certificate is stored, unless "keep" is true: then 
 `redirects` lists other hosts ("HOST[:PORT]") to which the server may send the device.
 """
 
+import io
 import json
 from binascii import hexlify, unhexlify
 
@@ -49,7 +50,7 @@ _SCHEMA = {
         "0.1 to 0.9: the part of a certificate's life after which it is renewed",
     ),
     "rekey": (bool, "false where a renewal is to keep the key"),
-    "max_wait": (int, "seconds that a boot waits in all for a server that says not yet"),
+    "max_wait": (int, "seconds that a boot waits in all for its network and its server"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
@@ -84,34 +85,41 @@ class Settings:
 
 def load(path):
     """Return the Settings of a JSON file. Raises ConfigError."""
-    values = _json(path)
-    if values is None:
+    try:
+        values = _json(path)
+    except ConfigError:
         values = _replaced(path)
-    if values is None:
-        _read(path)
-        raise ConfigError("settings: %s is not JSON, or was cut off" % path)
+        if values is None:
+            raise
     found = parse(values)
     found.path = path
     return found
 
 
 def _json(path):
-    """Return what a JSON file holds, or None where it holds nothing whole."""
+    """Return what a JSON file holds; ConfigError where it is not whole."""
+    text = _read(path)
+    stream = io.BytesIO(text)
     try:
-        text = _read(path)
         # MicroPython's parser takes an object that was cut off.
-        return json.loads(text) if text.strip()[-1:] == b"}" else None
-    except (ConfigError, ValueError):
-        return None
+        if text.strip()[-1:] != b"}":
+            raise ConfigError("settings: %s is not JSON, or was cut off" % path)
+        return json.load(stream)
+    except ValueError as error:
+        # MicroPython's parser does not tell where it stopped, but it reads no further.
+        line = getattr(error, "lineno", 0) or text[: stream.tell() - 1].count(b"\n") + 1
+        raise ConfigError("settings: %s is not JSON: look at line %d" % (path, line))
 
 
 def _replaced(path):
     """Return what the new file holds where a power cut came while one_time replaced the old."""
-    values = _json(path + ".new")
-    if values is not None:
-        from devid import one_time
+    try:
+        values = _json(path + ".new")
+    except ConfigError:
+        return None
+    from devid import one_time
 
-        one_time.rename(path)
+    one_time.rename(path)
     return values
 
 
@@ -187,8 +195,7 @@ def _check(values):
         raise ConfigError("settings: one JSON object is needed")
     for name, value in values.items():
         if name not in _SCHEMA:
-            known = ", ".join(sorted(_SCHEMA))
-            raise ConfigError("settings: unknown name %s; known are %s" % (name, known))
+            raise ConfigError("settings: unknown name %s; %s" % (name, _suggestion(name)))
         kind, wanted = _SCHEMA[name]
         if not isinstance(value, kind):
             raise ConfigError("settings: %s is %s" % (name, wanted))
@@ -204,6 +211,25 @@ def _check(values):
             raise ConfigError("settings: %s is %s" % (name, wanted))
     if "url" not in values:
         raise ConfigError("settings: url is missing; it is " + _SCHEMA["url"][1])
+
+
+def _suggestion(name):
+    """Return what to write instead of an unknown name: the nearest known one, or all of them."""
+    least, nearest = 3, None  # two slips of the finger; what is further off means something else
+    for known in _SCHEMA:
+        # Levenshtein's distance, row by row.
+        row = list(range(len(known) + 1))
+        for i in range(len(name)):
+            corner, row[0] = row[0], i + 1
+            for j in range(len(known)):
+                changed = corner + (name[i] != known[j])
+                corner = row[j + 1]
+                row[j + 1] = min(changed, corner + 1, row[j] + 1)
+        if row[-1] < least:
+            least, nearest = row[-1], known
+    if nearest:
+        return "do you mean %s?" % nearest
+    return "known are " + ", ".join(sorted(_SCHEMA))
 
 
 def _take_trust(found, trust):
