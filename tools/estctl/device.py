@@ -1,5 +1,6 @@
 """The command `device`: boots a simulated board that enrols as a real one would."""
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -25,14 +26,30 @@ from devid.store import Store
 from devid.trust import Trust
 
 from estctl import files, options, output, simulation
+from estctl.flash import library_folder, opened
+from estctl.timeline import Timeline
 
 Interpreter = Enum(  # type: ignore[misc]
     "Interpreter", {name: name for name in simulation.INTERPRETERS}, type=str
 )
 
 
+class CutMode(str, Enum):
+    """What becomes of the flash operation at which the power is cut."""
+
+    before = "before"
+    torn = "torn"
+    after = "after"
+
+
 def device(
-    flash: Annotated[Path, typer.Option("--flash", help="Folder that is the board's flash.")],
+    flash: Annotated[
+        Path,
+        typer.Option(
+            "--flash",
+            help="The board's flash: a folder, or the image of a littlefs (a file, NAME.img).",
+        ),
+    ],
     url: Annotated[
         str | None,
         typer.Option("--url", help="https://HOST:PORT/LABEL; without --url: boot what is there."),
@@ -94,6 +111,26 @@ def device(
     meter: Annotated[
         bool, typer.Option("--meter", help="Sample the live heap while the board works (slower).")
     ] = False,
+    flash_size: Annotated[
+        int | None,
+        typer.Option("--flash-size", min=512, help="KiB of a new image.", show_default="2048"),
+    ] = None,
+    power_cut_at: Annotated[
+        int | None,
+        typer.Option("--power-cut-at", min=1, help="Cut the power at this flash operation."),
+    ] = None,
+    power_cut_mode: Annotated[
+        CutMode,
+        typer.Option("--power-cut-mode", help="Leave that operation undone, half done, or done."),
+    ] = CutMode.torn,
+    clock: Annotated[
+        Path | None,
+        typer.Option("--clock", help="Folder of a simulated time, made where it is missing."),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", min=1, help="The identity's waits take 1/SPEED; with --clock."),
+    ] = 1,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
     out_ca: options.OutCa = None,
@@ -101,70 +138,79 @@ def device(
 ) -> None:
     """Boot a simulated board: it makes its key, enrols, and stores its identity."""
     try:
-        files.check_writable(out_cert, out_key, out_ca)
-        if url is not None:
-            who = options.credential(
-                user,
-                password_file,
-                cert,
-                key,
-                p12,
-                p12_password_file,
-                token_file,
-                token_at_once,
-                psk_identity,
-                psk_key_file,
-            )
-            settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
-            stored: dict[str, bytes] = {}
-            _add_trust(settings, stored, anchors, fingerprint, implicit, keep_implicit, revocation)
-            _add_credential(settings, stored, who, keep_credential)
-            if san:
-                settings["san"] = san.split(",")
-            if allow_redirect:
-                settings["redirects"] = allow_redirect
-            if link.policy:
-                settings["link"] = link.policy
-            settings["max_wait"] = max_wait or 0
-            simulation.write_settings(flash, settings, stored)
-        elif not any((flash / name).is_file() for name in ("device.json", "device.json.new")):
-            raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
-        elif (
-            any((anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key))
-            or any(
-                (
+        with contextlib.ExitStack() as stack:
+            files.check_writable(out_cert, out_key, out_ca)
+            if speed > 1 and clock is None:
+                raise est.ConfigError("--speed needs --clock: the folder of the time that passes")
+            chip = stack.enter_context(opened(flash, flash_size))
+            flash = chip.folder
+            if url is not None:
+                who = options.credential(
+                    user,
+                    password_file,
+                    cert,
+                    key,
                     p12,
-                    psk_identity,
-                    psk_key_file,
+                    p12_password_file,
                     token_file,
                     token_at_once,
-                    keep_credential,
-                    allow_redirect,
-                    san,
-                    link.policy,
+                    psk_identity,
+                    psk_key_file,
                 )
+                settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
+                stored: dict[str, bytes] = {}
+                _add_trust(
+                    settings, stored, anchors, fingerprint, implicit, keep_implicit, revocation
+                )
+                _add_credential(settings, stored, who, keep_credential)
+                if san:
+                    settings["san"] = san.split(",")
+                if allow_redirect:
+                    settings["redirects"] = allow_redirect
+                if link.policy:
+                    settings["link"] = link.policy
+                settings["max_wait"] = max_wait or 0
+                simulation.write_settings(flash, settings, stored)
+            elif not any((flash / name).is_file() for name in ("device.json", "device.json.new")):
+                raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
+            elif (
+                any(
+                    (anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key)
+                )
+                or any((p12, token_file, token_at_once, keep_credential, allow_redirect, san))
+                or any((psk_identity, psk_key_file, link.policy))
+                or revocation != options.Policy.OFF
+            ):
+                raise est.ConfigError("what goes into device.json is written anew only with --url")
+            elif max_wait is not None:
+                simulation.change_setting(flash, "max_wait", max_wait)
+            compiled = not source and interpreter.value != "cpython"
+            ready = library_folder(board, compiled) if chip.image else flash
+            simulation.prepare(ready, board, compiled)
+            if chip.image:
+                chip.put(ready)
+            chip.put()
+            log = output.progress(as_json)
+            went = simulation.boot(
+                chip.what_boots,
+                interpreter.value,
+                heap,
+                meter,
+                lambda line: log(logging.INFO, "  " + line),
+                approve,
+                (power_cut_at, power_cut_mode.value) if power_cut_at else None,
+                Timeline(clock) if clock else None,
+                speed,
             )
-            or revocation != options.Policy.OFF
-        ):
-            raise est.ConfigError("what goes into device.json is written anew only with --url")
-        elif max_wait is not None:
-            simulation.change_setting(flash, "max_wait", max_wait)
-        compiled = not source and interpreter.value != "cpython"
-        simulation.prepare(flash, board, compiled)
-        log = output.progress(as_json)
-
-        def echo(line: str) -> None:
-            log(logging.INFO, "  " + line)
-
-        went = simulation.boot(flash, interpreter.value, heap, meter, echo, approve)
-        values = _result(flash, went)
-        record, authorities = values.pop("record"), values.pop("ca")
-        if out_key:
-            files.write_key(out_key, record.key)
-        if out_cert:
-            files.write_certificates(out_cert, [record.certificate, *record.chain])
-        if out_ca:
-            files.write_certificates(out_ca, authorities)
+            chip.get()
+            values = _result(flash, went)
+            record, authorities = values.pop("record"), values.pop("ca")
+            if out_key:
+                files.write_key(out_key, record.key)
+            if out_cert:
+                files.write_certificates(out_cert, [record.certificate, *record.chain])
+            if out_ca:
+                files.write_certificates(out_ca, authorities)
     except est.EstError as error:
         output.fail(error, as_json)
     if not as_json:
@@ -250,6 +296,7 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         ),
         "seconds": round(went.seconds, 2),
         "live_heap_bytes": report["live_heap"] or None,
+        "flash_operations": report["flash_operations"],
         "console": went.lines,
         "record": record,
         "ca": trust.anchors + trust.authorities,

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,43 @@ def can_fake_time(name: str) -> bool:
     there and lets it run. Both are UTC.
     """
     return find(name) == wrapper(name)
+
+
+@functools.cache
+def python_in(clock: Path) -> tuple[list[str], dict[str, str]] | None:
+    """Return how to start this Python so that it sees the time of a file: command, environment.
+
+    clock: see EST_FAKETIME_FILE. None where there is no libfaketime for it: it comes with the
+    interpreter `unix` of `make setup`, together with the C library that it needs.
+    """
+    root = wrapper("unix").parent / "root"
+    found = sorted(root.glob("usr/lib/*/faketime/libfaketime.so.1"))
+    loaders = sorted(root.glob("usr/lib/*/ld-*.so.*"))
+    if not found or not loaders:
+        return None
+    environment = {
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",  # else no .pyc file would look current
+        "TZ": "UTC",
+    }
+    loader = [str(loaders[0]), "--preload", str(found[0])]
+    loader += ["--library-path", str(loaders[0].parent), sys.executable]
+    # A machine with an older C library than libfaketime's: Python runs with the unpacked one.
+    preload = {**environment, "LD_PRELOAD": str(found[0])}
+    for command, more in (([sys.executable], preload), (loader, environment)):
+        done = subprocess.run(
+            [*command, "-c", "import ssl"],
+            env={**os.environ, **more},
+            capture_output=True,
+            timeout=_PROBE_DEADLINE,
+            check=False,
+        )
+        if done.returncode == 0 and not done.stderr:  # ld.so only warns where it cannot preload
+            return command, more
+    return None
 
 
 def wrapper(name: str) -> Path:

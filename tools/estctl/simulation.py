@@ -19,6 +19,7 @@ from est_errors import ConfigError
 
 from estctl import interpreters, library
 from estctl.mpy import CompileError, compile_file
+from estctl.timeline import Timeline
 
 INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
 _BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
@@ -76,13 +77,37 @@ def boot(
     meter: bool,
     echo: Callable[[str], None],
     approve: str | None = None,
+    power_cut: tuple[int, str] | None = None,
+    timeline: Timeline | None = None,
+    speed: float = 1,
+    on_sleep: Callable[[float], None] | None = None,
 ) -> Boot:
     """Boot the board once and return how it went; its console lines go to `echo`.
 
-    approve: a fingerprint that a person approves at the board's REPL first.
+    flash: the folder or the image. approve: a fingerprint that a person approves at the board's
+    REPL first. power_cut: at which flash operation of an image, and how ("before", "torn" or
+    "after"). timeline: the board's time; then its waits take 1/speed of theirs, and on_sleep, if
+    given, lets the time pass: it may stop the world's servers in between, or raise to end the
+    board.
     """
+    environment: dict[str, str] = {}
+    if interpreter == "cpython" and timeline:
+        raise ConfigError("simulated time needs one of the MicroPython interpreters")
     command = _command(interpreter, heap)
     command += [str(library.SHIM / "simulate.py"), str(flash.resolve())]
+    if flash.is_file():
+        if interpreter == "cpython":
+            raise ConfigError("CPython has no littlefs: give --flash a folder, not an image")
+        command.append("--image")
+        if power_cut:
+            command.append(f"--power-cut={power_cut[0]},{power_cut[1]}")
+    elif power_cut:
+        raise ConfigError("the power can be cut only where --flash is an image (a name.img)")
+    if timeline:
+        if not interpreters.can_fake_time(INTERPRETERS[interpreter] or ""):
+            raise ConfigError("simulated time needs the interpreters that `make setup` fetches")
+        environment["EST_FAKETIME_FILE"] = str(timeline.board)
+        command.append(f"--clock={timeline.folder},{speed:f}")
     shims = [library.SHIM / "board"]
     if interpreter == "cpython":
         shims.append(library.SHIM / "cpython")
@@ -95,15 +120,26 @@ def boot(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         text=True,
+        env={**os.environ, **environment},
     ) as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stdin is not None
+        if not timeline:
+            process.stdin.close()
         try:
             for line in process.stdout:
                 line = line.rstrip("\n")
                 if line.startswith('{"') and '"live_heap"' in line:
                     report = json.loads(line)
+                    if report["failure"] == "PowerCut":
+                        break  # what a board without power has to say
+                    continue
+                if timeline and line.startswith('{"sleep": '):
+                    seconds = json.loads(line)["sleep"]
+                    (on_sleep or timeline.advance)(seconds * (1 - 1 / speed))
+                    process.stdin.write("\n")
+                    process.stdin.flush()
                     continue
                 lines.append(line)
                 echo(line)
@@ -139,7 +175,9 @@ def _install(source: Path, target: Path, compiled: bool, always: bool = False) -
         return target
     try:
         base = library.LIB if library.LIB in source.parents else source.parent
-        compile_file(source, target, source.relative_to(base).as_posix())
+        new = target.with_suffix(f".{os.getpid()}")  # others may use the folder now
+        compile_file(source, new, source.relative_to(base).as_posix())
+        new.replace(target)
     except CompileError as error:
         raise ConfigError(str(error)) from None
     return target

@@ -27,12 +27,19 @@ _WRAPPER = """\
 #!/bin/sh
 # Starts MicroPython through its own loader and libraries. Made by `make setup`.
 # EST_FAKETIME='2000-01-01 00:00:05' (UTC) sets the clock that the program sees; with a leading @
-# it goes on from there.
+# it goes on from there. EST_FAKETIME_FILE=/path reads the seconds between real time and the
+# program's from a file ('+86400'), at every look at the clock.
 root="${{0%/*}}/root"
 set -- "$root/{program}" "$@"
-if [ -n "$EST_FAKETIME" ]; then
+if [ -n "$EST_FAKETIME$EST_FAKETIME_FILE" ]; then
+    if [ -n "$EST_FAKETIME_FILE" ]; then
+        unset FAKETIME
+        export FAKETIME_TIMESTAMP_FILE="$EST_FAKETIME_FILE" FAKETIME_NO_CACHE=1
+    else
+        export FAKETIME="$EST_FAKETIME"
+    fi
     # Only the calendar is moved: asyncio's waits use the monotonic clock.
-    export FAKETIME="$EST_FAKETIME" TZ=UTC FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
+    export TZ=UTC NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
     set -- --preload "$root/{faketime}" "$@"
 fi
 exec "$root/{loader}" --library-path "$root/{libraries}" "$@"
@@ -49,6 +56,7 @@ def provide() -> list[str]:
                 problems.append(interpreters.why_missing(name))
             continue
         if _present(name):
+            _renew_wrapper(name)
             continue
         try:
             if unreachable:
@@ -64,6 +72,12 @@ def provide() -> list[str]:
 def _present(name: str) -> bool:
     """Tell whether the interpreter `name` is here already; a look at files, where it can be."""
     return os.access(interpreters.wrapper(name), os.X_OK) or interpreters.on_path(name) is not None
+
+
+def _renew_wrapper(name: str) -> None:
+    """Write the script anew that starts an unpacked program: a later version of it can do more."""
+    if os.access(interpreters.wrapper(name), os.X_OK):
+        _make_wrapper(interpreters.wrapper(name).parent)
 
 
 def _advice(name: str, reason: str) -> str:
@@ -137,9 +151,12 @@ def _make_wrapper(folder: Path) -> Path:
         "loader": loader,
         "libraries": str(Path(loader).parent),
     }
-    wrapper = folder / "micropython"
-    wrapper.write_text(_WRAPPER.format(**parts))
-    wrapper.chmod(0o755)
+    wrapper, text = folder / "micropython", _WRAPPER.format(**parts)
+    if not wrapper.exists() or wrapper.read_text() != text:
+        new = folder / "micropython.new"  # the old one may be running
+        new.write_text(text)
+        new.chmod(0o755)
+        new.replace(wrapper)
     return wrapper
 
 

@@ -3,7 +3,7 @@
 A block device as MicroPython's `vfs` wants it (the extended interface), with blocks of 4 KiB that
 are erased to 0xFF and then programmed, which only clears bits, as NOR flash does. Each prog and
 each erase is one operation. The power can be cut at one of them: that raises PowerCut, which ends
-the program, as no board goes on without power. From there on nothing reaches the chip, and whatever
+the program, as no board goes on without power. From there on nothing reaches the chip, and what
 touches it raises PowerCut, too.
 """
 
