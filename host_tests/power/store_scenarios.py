@@ -3,12 +3,12 @@
 Each check() says which of two whole states is there, and raises where it is neither.
 """
 
-import est_limits
 from checks import vector
-from devid import pending
+from devid import pending, record, trust
+from devid.record import Record
 from devid.settings import parse
-from devid.store import Record, Store, Trust
-from est_errors import RetryLater
+from devid.store import IDENTITY, PENDING, TIME, TRUST, Store
+from devid.trust import Trust
 from pki import cms
 
 FOLDER = "/flash/identity"
@@ -18,7 +18,7 @@ SECOND = Record(b"K" * 121, CERTIFICATES[2], CERTIFICATES[3:])
 SETTINGS = parse({"url": "https://h", "subject": "CN=x", "trust": {"fingerprint": "ab"}})
 
 
-def trust(*anchors):
+def trusting(*anchors):
     """Return a Trust in these anchors."""
     made = Trust()
     made.anchors, made.authorities = list(anchors), CERTIFICATES[1:]
@@ -26,7 +26,9 @@ def trust(*anchors):
     return made
 
 
-OLD_TRUST, NEW_TRUST = trust(CERTIFICATES[0]), trust(CERTIFICATES[0], CERTIFICATES[2])
+OLD_TRUST = trusting(CERTIFICATES[0])
+NEW_TRUST = trusting(CERTIFICATES[0], CERTIFICATES[2])
+EARLY, LATE = ((seconds.to_bytes(5, "big"),) for seconds in (1764547200, 1766547200))
 
 
 def which(found, old, new):
@@ -43,6 +45,14 @@ def facts(found):
     return found and (found.anchors, found.authorities, found.origin, found.given)
 
 
+def waiting(store, wanted, found, proved=False):
+    """Keep a request, as before it is sent, or with the certificate that came for it."""
+    certificate = found.certificate if proved else b""
+    chain = found.chain if proved else ()
+    asked = pending.nothing(wanted)
+    pending.keep(store, asked, found.key, b"request", certificate, chain)
+
+
 class FirstEnrolment:
     """Nothing is there; in the end trust and identity are, and the request that waited is not."""
 
@@ -50,25 +60,25 @@ class FirstEnrolment:
         """Leave the flash empty."""
 
     def action(self):
-        """Trust the CA, keep the request that waits (202), and then the identity."""
+        """Keep the request, trust the CA, and commit the identity, as devid.enrolment does."""
         store = Store(FOLDER)
+        store.clean()
         store.check()
-        store.commit_trust(OLD_TRUST)
-        store.keep_time(1764547200)
-        error = RetryLater("not yet", 202, 10)
-        pending.refused(error, store, SETTINGS, est_limits, FIRST.key, b"request")
-        store.commit(FIRST)
-        pending.erase(store)
+        waiting(store, pending.wish(SETTINGS), FIRST)
+        store.commit({TRUST: trust.parts(OLD_TRUST), TIME: EARLY})
+        store.commit({IDENTITY: record.parts(FIRST), PENDING: None})
+        store.settle()
 
     def check(self):
-        """Tell which state is there: with the identity there is trust, and what waits is whole."""
+        """Tell which state is there: with the identity there is trust, and nothing waits."""
         store = Store(FOLDER)
-        state = which(store.load(), None, FIRST)
-        trusted = which(facts(store.load_trust()), None, facts(OLD_TRUST))
-        if state == "new" and trusted == "old":
-            raise ValueError("an identity without trust")
-        if pending.until(store):
-            pending._read(store)
+        state = which(record.load(store), None, FIRST)
+        trusted = which(facts(trust.load(store)), None, facts(OLD_TRUST))
+        asked = pending.read(store)
+        if state == "new" and (trusted == "old" or asked):
+            raise ValueError("an identity without trust, or with a request that still waits")
+        if asked and (asked.key, asked.request) != (FIRST.key, b"request"):
+            raise ValueError("what waits is not whole")
         return state
 
 
@@ -77,44 +87,49 @@ class RenewalWithRekey:
 
     def prepare(self):
         """Be enrolled."""
-        store = Store(FOLDER)
-        store.commit_trust(OLD_TRUST)
-        store.commit(FIRST)
-        store.keep_time(1764547200)
+        FirstEnrolment().action()
 
     def action(self):
-        """Commit the new identity, and the time."""
+        """Keep the request, the certificate until it is proved, and then the new identity."""
         store = Store(FOLDER)
-        store.commit(SECOND)
-        store.keep_time(1766547200)
+        store.clean()
+        wanted = pending.wish(SETTINGS, FIRST.certificate)
+        waiting(store, wanted, SECOND)
+        waiting(store, wanted, SECOND, proved=True)
+        store.commit({IDENTITY: record.parts(SECOND), PENDING: None})
+        store.settle()
 
     def check(self):
         """Tell which identity is there."""
         store = Store(FOLDER)
-        if facts(store.load_trust()) != facts(OLD_TRUST) or not store.load_time():
+        if facts(trust.load(store)) != facts(OLD_TRUST) or store.read(TIME) != EARLY[0]:
             raise ValueError("what does not change was lost")
-        return which(store.load(), FIRST, SECOND)
+        pending.read(store)
+        return which(record.load(store), FIRST, SECOND)
 
 
 class AnchorRollover:
     """The CA's new root comes to the old one; the identity stays."""
 
     def prepare(self):
-        """Be enrolled, as before a renewal."""
-        RenewalWithRekey().prepare()
+        """Be enrolled."""
+        FirstEnrolment().action()
 
     def action(self):
-        """Commit the anchors, and the time."""
+        """Commit the anchors together with the time."""
         store = Store(FOLDER)
-        store.commit_trust(NEW_TRUST)
-        store.keep_time(1766547200)
+        store.clean()
+        store.commit({TRUST: trust.parts(NEW_TRUST), TIME: LATE})
 
     def check(self):
-        """Tell which anchors are there."""
+        """Tell which anchors are there, and that the time is theirs."""
         store = Store(FOLDER)
-        if store.load() != FIRST or not store.load_time():
+        if record.load(store) != FIRST:
             raise ValueError("what does not change was lost")
-        return which(facts(store.load_trust()), facts(OLD_TRUST), facts(NEW_TRUST))
+        state = which(facts(trust.load(store)), facts(OLD_TRUST), facts(NEW_TRUST))
+        if store.read(TIME) != (LATE if state == "new" else EARLY)[0]:
+            raise ValueError("half of a commit")
+        return state
 
 
 SCENARIOS = (FirstEnrolment, RenewalWithRekey, AnchorRollover)

@@ -3,7 +3,7 @@
 FLASH is the folder that stands for the board's file system; its boot.py and main.py run exactly
 as on a board. With --image it is a file that holds a littlefs, which becomes the root; then
 --power-cut=N,MODE cuts the power at the Nth flash operation. --clock=FOLDER,SPEED: simulated time
-(estctl/timeline.py); who waits by devid.clock.sleep has the host let it pass: prints one line,
+(estctl/timeline.py); who waits by unix_time.sleep has the host let it pass: prints one line,
 {"sleep": seconds}, and reads one. --approve=HEX does first what a person does at the REPL:
 identity.approve(HEX). The last line is one JSON object: {"failure", "error", "step", "status",
 "live_heap", "flash_operations"}.
@@ -82,15 +82,11 @@ def _mount(image):
 
 
 def _live_in(folder, speed):
-    """Live in simulated time: devid.clock.sleep takes 1/speed of its time."""
+    """Live in simulated time: unix_time.sleep takes 1/speed of its time."""
     import machine
 
     machine.clocks = (folder + "/board", folder + "/world")
-    import heap
-
-    forget = heap.forget
-    heap.forget = lambda *names: forget(*[name for name in names if name != "devid.clock"])
-    from devid import clock
+    import unix_time
 
     async def sleep(seconds):
         print('{"sleep": %f}' % seconds)
@@ -99,7 +95,7 @@ def _live_in(folder, speed):
         sys.stdin.readline()
         await asyncio.sleep(seconds / speed)
 
-    clock.sleep = sleep
+    unix_time.sleep = sleep
 
 
 def _run(chip):

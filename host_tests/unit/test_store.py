@@ -178,7 +178,8 @@ def test_a_slot_that_claims_more_than_there_is():
     os.mkdir("test_store_i")
     for sizes in ((0, 0, 0, 1), (65535, 65535, 65535, 65535), (0xFFFFFFFF, 0, 0, 0)):
         head = b"EST\x01\0\0\0\x01" + b"".join([size.to_bytes(4, "big") for size in sizes])
-        write("test_store_i/a.slot", head + bytes(40))
+        for name in SLOTS:
+            write("test_store_i/" + name, head + bytes(40))
         raises(StorageError, store.read, IDENTITY)
     piece = bytes(4096)
     error = raises(StorageError, store.commit, {IDENTITY: (piece,) * 17})

@@ -74,10 +74,10 @@ class Store:
     def clean(self):
         """Remove a slot that a power cut or a fault has left without its record.
 
-        Returns whether there was one. Where neither slot is whole both stay.
+        Returns whether there was one. Where both are damaged they stay.
         """
         damaged = [name for name in _SLOTS if self._examine(name) is False]
-        if len(damaged) == 1 and self._examine(_SLOTS[damaged[0] == _SLOTS[0]]):
+        if len(damaged) == 1:
             self._remove(self._folder + damaged[0])
             return True
         return False
@@ -110,14 +110,15 @@ class Store:
     def _newest(self):
         """Return (path, sequence, sizes of the items) of the slot that counts, or None."""
         newest = None
-        damaged = False
+        damaged = 0
         for name in _SLOTS:
             found = self._examine(name)
             if found is False:
-                damaged = True
+                damaged += 1
             elif found and (newest is None or found[0] > newest[1]):
                 newest = (self._folder + name,) + found
-        if damaged and not newest:
+        # One alone was the first of all commits, and cut off.
+        if damaged == len(_SLOTS):
             raise StorageError("the identity on flash is damaged")
         return newest
 
