@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from estctl import interpreters
+
 ESTCTL = [sys.executable, "-m", "estctl"]
 DEADLINE = 120  # seconds for one command
 
@@ -88,22 +90,34 @@ class Servers:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[str]] = []
 
-    def start(self, folder: Path, *options: str) -> Server:
-        """Start one; its log is folder/log."""
+    def start(self, folder: Path, *options: str, clock: Path | None = None) -> Server:
+        """Start one; its log is folder/log. clock: the file of its time, see estctl/timeline.py."""
         folder.mkdir(parents=True, exist_ok=True)
-        command = [*ESTCTL, "server", "--json", "--port", "0", "--dir", str(folder), *options]
+        program, environment = ESTCTL, {}
+        if clock:
+            python, environment = interpreters.python_in(clock)
+            program = [*python, "-m", "estctl"]
+        command = [*program, "server", "--json", "--port", "0", "--dir", str(folder), *options]
         with open(folder / "log", "wb") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **environment},
+            )
         self._processes.append(process)
         line = process.stdout.readline()
         assert line, (folder / "log").read_text()
         return Server(folder=folder, **json.loads(line))
 
-    def end(self, server: Server) -> None:
+    def end(self, pid: int) -> None:
         """End one of them."""
-        (process,) = [process for process in self._processes if process.pid == server.pid]
+        (process,) = [each for each in self._processes if each.pid == pid]
+        self._processes.remove(process)
         process.terminate()
         assert process.wait(20) == 0
+        process.stdout.close()
 
     def stop(self) -> None:
         for process in self._processes:

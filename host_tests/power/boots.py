@@ -33,7 +33,8 @@ class Board:
 
     def boot(self, **how: Any) -> simulation.Boot:
         """Boot once; `how`: more arguments of simulation.boot."""
-        return simulation.boot(self.image, self.interpreter, None, False, lambda line: None, **how)
+        echo = how.pop("echo", lambda line: None)
+        return simulation.boot(self.image, self.interpreter, None, False, echo, **how)
 
     def identity(self, into: Path) -> Path:
         """Copy the files of the image into a folder; return it."""

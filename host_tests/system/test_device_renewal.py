@@ -116,7 +116,7 @@ def test_a_failed_renewal_leaves_the_identity_and_says_when_it_tries_again(
     server = servers.start(tmp_path / "server", "--days", "30")
     enrolled = _enrolled(server, interpreter, tmp_path)
     old = slots.identity(enrolled.flash)
-    servers.end(server)
+    servers.end(server.pid)
     app = KEEP.replace("CONDITION", "moved[0] > 22 * 86400").replace("PRESENT", "pass")
     done = enrolled(app)
     assert done.status == 0, done.err

@@ -1,0 +1,92 @@
+"""A simulated device lives for years in simulated time; and the pieces that make that time."""
+
+import subprocess
+import sys
+
+import pytest
+from boots import Board, settings_for
+from commands import Servers, openssl
+from estctl import interpreters
+from estctl.timeline import Timeline
+from life import DAY, HOUR, RESET, Life, planned
+
+
+@pytest.fixture
+def servers():
+    servers = Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(autouse=True)
+def _faketime(tmp_path):
+    clock = Timeline(tmp_path / "probe").world
+    if not interpreters.can_fake_time("unix") or interpreters.python_in(clock) is None:
+        pytest.skip("simulated time needs what `make setup` unpacks from Debian's packages")
+
+
+def test_this_python_lives_in_the_time_of_a_file(tmp_path):
+    timeline = Timeline(tmp_path / "time")
+    command, environment = interpreters.python_in(timeline.world)
+    timeline.advance(1000 * DAY)
+    done = subprocess.run(
+        [*command, "-c", "import time; print(time.time())"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert abs(float(done.stdout) - timeline.now()) < 30
+    assert sys.executable in command
+
+
+def test_a_board_whose_clock_was_reset_gets_the_worlds_time(servers, tmp_path):
+    life = Life(tmp_path, servers)
+    life.timeline.advance(500 * DAY)
+    life.start_server()
+    settings, stored = settings_for(life.server)
+    board = Board(tmp_path / "board.img", {**settings, "ntp": "time.example"}, stored)
+    life.timeline.set_board(RESET)
+    went = board.boot(timeline=life.timeline)
+    assert went.report["failure"] is None, went.lines
+    assert any(line.startswith("clock: set to") for line in went.lines), went.lines
+    assert abs(life.timeline.board_now() - life.timeline.now()) < 60
+    begin = went.report["status"]["not_before"]
+    assert abs(begin - life.timeline.now()) < HOUR, "the server lives in the same time"
+
+
+def test_the_server_sees_a_certificate_expire_as_time_goes_on(servers, tmp_path):
+    life = Life(tmp_path, servers, "--days", "30")
+    life.start_server()
+    settings, stored = settings_for(life.server)
+    board = Board(tmp_path / "board.img", settings, stored)
+    first = board.boot(timeline=life.timeline)
+    life.timeline.advance(20 * DAY)
+    assert board.boot(timeline=life.timeline).lines[1] == "identity: unchanged"
+    life.timeline.advance(20 * DAY)
+    again = board.boot(timeline=life.timeline)
+    assert "identity: enrolled" in again.lines, again.lines
+    assert again.report["status"]["serial"] != first.report["status"]["serial"]
+    (tmp_path / "out").mkdir()
+    assert (board.identity(tmp_path / "out") / "identity").is_dir()
+    assert openssl("version")
+
+
+@pytest.mark.timeout(1800)
+def test_a_device_lives_for_years(servers, tmp_path, request, capsys):
+    years = 9.9 if request.config.getoption("--torture") else 0.8
+    life = Life(tmp_path, servers, "--days", "30")
+    life.start_server()
+    end = planned(life, years, seed=7)
+    life.live("micropython", end)
+    with capsys.disabled():
+        lost = sum(b - a for a, b in life.gaps) / DAY
+        print(
+            f"\n{years} years: {life.renewals} certificates, {life.boots} boots,"
+            f" {len(life.down)} outages; {len(life.gaps)} gaps, {lost:.1f} days in all"
+        )
+    assert life.renewals > years * 10
+    for begin, finish in life.gaps:
+        forced = sum(max(0, min(finish, b) - max(begin, a)) for a, b in life.down)
+        # Today an expired certificate is replaced at the next look: an hour, and one more.
+        assert finish - begin - forced < 2.5 * HOUR, (begin, finish, forced, life.lines[-40:])
