@@ -91,7 +91,7 @@ class Servers:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self, folder: Path, *options: str, clock: Path | None = None) -> Server:
-        """Start one; its log is folder/log. clock: the file of its time, see estctl/timeline.py."""
+        """Start one; its log is folder/log. clock: the file of its time (Timeline.world)."""
         folder.mkdir(parents=True, exist_ok=True)
         program, environment = ESTCTL, {}
         if clock:

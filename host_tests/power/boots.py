@@ -36,11 +36,6 @@ class Board:
         echo = how.pop("echo", lambda line: None)
         return simulation.boot(self.image, self.interpreter, None, False, echo, **how)
 
-    def identity(self, into: Path) -> Path:
-        """Copy the files of the image into a folder; return it."""
-        flash.Flash(into, self.image).get()
-        return into
-
 
 def settings_for(server: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return device.json, and the files that it names, of a device of a development server."""

@@ -23,7 +23,7 @@ from est_errors import EstError
 async def main(identity):
     while True:
         print("until", identity.status()["not_after"])
-        await clock.sleep(3600)
+        await clock.sleep(6 * 3600)
         try:
             await identity.ensure()
         except EstError as error:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from boots import Board, settings_for
-from commands import Servers, openssl
+from commands import Servers
 from estctl import interpreters
 from estctl.timeline import Timeline
 from life import DAY, HOUR, RESET, Life, planned
@@ -67,9 +67,6 @@ def test_the_server_sees_a_certificate_expire_as_time_goes_on(servers, tmp_path)
     again = board.boot(timeline=life.timeline)
     assert "identity: enrolled" in again.lines, again.lines
     assert again.report["status"]["serial"] != first.report["status"]["serial"]
-    (tmp_path / "out").mkdir()
-    assert (board.identity(tmp_path / "out") / "identity").is_dir()
-    assert openssl("version")
 
 
 @pytest.mark.timeout(1800)
@@ -88,5 +85,5 @@ def test_a_device_lives_for_years(servers, tmp_path, request, capsys):
     assert life.renewals > years * 10
     for begin, finish in life.gaps:
         forced = sum(max(0, min(finish, b) - max(begin, a)) for a, b in life.down)
-        # Today an expired certificate is replaced at the next look: an hour, and one more.
-        assert finish - begin - forced < 2.5 * HOUR, (begin, finish, forced, life.lines[-40:])
+        # Today an expired certificate is replaced at the next look: within six hours, and one more.
+        assert finish - begin - forced < 7.5 * HOUR, (begin, finish, forced, life.lines[-40:])
