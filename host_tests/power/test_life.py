@@ -85,5 +85,5 @@ def test_a_device_lives_for_years(servers, tmp_path, request, capsys):
     assert life.renewals > years * 10
     for begin, finish in life.gaps:
         forced = sum(max(0, min(finish, b) - max(begin, a)) for a, b in life.down)
-        # Today an expired certificate is replaced at the next look: within six hours, and one more.
+        # Today an expired certificate is replaced at the next look: six hours, and one more.
         assert finish - begin - forced < 7.5 * HOUR, (begin, finish, forced, life.lines[-40:])
