@@ -1,7 +1,8 @@
 """What the board runs: radio up, identity, and then your application.
 
-The application is a module `app` with `async def main(identity)`. The settings are in
-/device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
+The application is a module `app` with `async def main(identity)`; beside it the certificate is
+kept renewed, and `identity.on_change`, a function that it may set, is called after each change.
+The settings are in /device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
 
 Without max_wait in the settings it never gives up: a network or a server that is down is tried
 again for as long as it takes. What no waiting mends (settings, storage, a server that must not be
@@ -25,9 +26,10 @@ failure = None  # the EstError that ended the boot, for whoever imports this mod
 tasks = []  # what runs in the background
 
 
-def log(*line):
-    """Print what the library and wifi.py report: a level (see logging) and a text."""
-    print(line[-1])
+def log(level, text):
+    """Print what the library and wifi.py report; details (logging.DEBUG) are left out."""
+    if level >= 20:
+        print(text)
 
 
 def load_settings():
@@ -102,6 +104,7 @@ async def start():
             raise  # it is there, and something that it imports is not
         print("no app.py: nothing more to do")
         return
+    tasks.append(asyncio.create_task(identity.keep_renewed()))
     await app.main(identity)
 
 

@@ -46,7 +46,7 @@ def settings_for(server: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
         "subject": "CN=device-{unique_id}",
         "ntp": False,
         "trust": {"anchors": "anchors.der"},
-        "credential": {"user": server.user, "password": password},
+        "credential": {"user": server.user, "password": password, "keep": True},
     }, {"anchors.der": anchors}
 
 

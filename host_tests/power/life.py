@@ -17,17 +17,13 @@ RESET = 946684800  # 2000-01-01
 
 # What the board runs. Each line "until N" says when its certificate ends.
 APP = """\
-from devid import clock
-from est_errors import EstError
+def tell(identity):
+    print("until", identity.status()["not_after"])
 
 async def main(identity):
-    while True:
-        print("until", identity.status()["not_after"])
-        await clock.sleep(6 * 3600)
-        try:
-            await identity.ensure()
-        except EstError as error:
-            print("failed:", error)
+    tell(identity)
+    identity.on_change = tell
+    await identity.keep_renewed()
 """
 
 

@@ -26,7 +26,7 @@ async def main(identity):
     def changed(same):
         PRESENT
         changes.append(same.status()["serial"])
-    identity._on_change = changed
+    identity.on_change = changed
     async def sleep(seconds):
         moved[0] += seconds
         await asyncio.sleep(0)

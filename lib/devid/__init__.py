@@ -78,14 +78,15 @@ class DeviceIdentity:
     """Enrols the device, renews its certificate for life, and gives it to the application.
 
     settings: a devid.settings.Settings. limits: see est_limits. log: see est.Client. on_change:
-    function of this object, called after a new certificate or new trust anchors were committed.
+    function of this object, called after a new certificate or new trust anchors were committed; an
+    application may set it later, as an attribute.
     """
 
     def __init__(self, settings, limits=est_limits, log=None, on_change=None):
         self._settings = settings
         self._limits = limits
         self._log = log or _silent
-        self._on_change = on_change
+        self.on_change = on_change
         self._folder = _absolute(settings.storage)
         self._record = None
         self._assumed = False  # the clock was not set: the latest known time stands in
@@ -381,9 +382,9 @@ class DeviceIdentity:
         self._changed()
 
     def _changed(self):
-        if self._on_change and self._record:
+        if self.on_change and self._record:
             try:
-                self._on_change(self)
+                self.on_change(self)
             except Exception as error:  # the application's: it must not stop the renewals
                 self._log(_ERROR, "on_change: %s" % repr(error))
 
