@@ -2,7 +2,8 @@
 
 The application is a module `app` with `async def main(identity)`; beside it the certificate is
 kept renewed, and `identity.on_change`, a function that it may set, is called after each change.
-The settings are in /device.json; devid/settings.py explains them. Replace this file freely: it shows the order.
+The settings are in /device.json; devid/settings.py explains them. Replace this file freely: it
+shows the order.
 
 Without max_wait in the settings it never gives up: a network or a server that is down is tried
 again for as long as it takes. What no waiting mends (settings, storage, a server that must not be
