@@ -17,6 +17,7 @@ TYPES = {
     "object": dict,
     "list": list,
     "number": int,
+    "fraction": (int, float),
     "true or false": bool,
     "text or false": (str, bool),
 }

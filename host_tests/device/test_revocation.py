@@ -243,7 +243,7 @@ def test_the_fetches_for_one_chain_are_counted(device, web):
     below = certificate("leaf", 5, "ca", 1, ca=False, more=[points(here + "z")])
     assert "HTTP status 404" in look_up(device, [leaf, ROOT])["error"]
     answer = look_up(device, [below, ca, ROOT], "soft")
-    assert "more than 8 CRLs for one chain" in answer["ok"][1]
+    assert "more than 8 CRLs for one chain" in answer["ok"][1][1]
     assert not [request for request in web.requests if "/z" in request.head]
 
 

@@ -88,7 +88,7 @@ def test_a_first_boot_loads_what_make_size_counts(server, tmp_path):
     from size import NOT_AT_FIRST_BOOT
 
     flash = tmp_path / "flash"
-    options = ["--subject", "CN=x", *server.pinned, *server.credential]
+    options = ["--subject", "CN=x", *server.pinned, *server.credential, "--keep-credential"]
     assert boot(server, flash, "micropython", *options).status == 0
     for name in NOT_AT_FIRST_BOOT:
         (flash / "lib" / name).with_suffix(".mpy").unlink()

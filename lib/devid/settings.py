@@ -162,7 +162,7 @@ def parse(values):
     found.original_spec = values.get("original_spec", False)
     found.link = values.get("link")
     found.max_wait = values.get("max_wait")
-    found.renew_at = values.get("renew_at", 2 / 3)
+    found.renew_at = values.get("renew_at", 0.667)
     found.rekey = values.get("rekey", True)
     found.storage = values.get("storage", "identity")
     found.wifi = values.get("wifi")
