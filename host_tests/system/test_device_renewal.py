@@ -205,3 +205,16 @@ def test_the_key_is_in_no_line_that_a_renewal_prints(enrolled):
     secret = key[7:39].hex()
     assert secret not in done.out + done.err
     assert Path(enrolled.flash / "identity").is_dir()
+
+
+def test_the_background_task_and_the_application_take_turns(enrolled):
+    both = """
+import asyncio
+async def main(identity):
+    print(await asyncio.gather(identity.renew(), identity.renew()))
+"""
+    done = enrolled(both)
+    console = done.json["console"]
+    assert "['renewed', 'renewed']" in console, console
+    proved = [line for line in console if line.startswith(("key:", "store: identity"))]
+    assert [line[:4] for line in proved] == ["key:", "stor", "key:", "stor"]

@@ -5,6 +5,7 @@ asyncio.run(identity.ensure())
 context = identity.ssl_context()
 """
 
+import asyncio
 import gc
 import os
 
@@ -90,6 +91,7 @@ class DeviceIdentity:
         self._folder = _absolute(settings.storage)
         self._record = None
         self._assumed = False  # the clock was not set: the latest known time stands in
+        self._busy = False  # an attempt is under way
         self._error = None  # the last one, in words
         self._asked = 0  # when /cacerts was asked last, Unix seconds
 
@@ -153,6 +155,10 @@ class DeviceIdentity:
         await keeper.run(self)
 
     async def _once(self, forced=False):
+        # keep_renewed() and what the application calls take turns.
+        while self._busy:
+            await asyncio.sleep(1)
+        self._busy = True
         try:
             done = await self._ensure(forced)
             if done != UNCHANGED:
@@ -170,6 +176,7 @@ class DeviceIdentity:
         except EstError as found:
             error = found
         finally:
+            self._busy = False
             forget("est", "devid.enrolment", "devid.renewal", "pki.pem", *FOR_TRUST)
         self._error = str(error)
         raise error

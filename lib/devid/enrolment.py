@@ -37,6 +37,7 @@ async def run(device):
             forget(*FOR_REQUEST)
             # What has verified the server need not be found again.
             device._keep_trust(client)
+            forget(*FOR_TRUST)
             _refused(device, waiting, error)
             raise
     forget(*FOR_TRUST)

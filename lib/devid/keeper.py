@@ -18,7 +18,10 @@ async def run(device):
     while True:
         now = unix_time.now()
         if when is None:
-            when, planned = _next(device), device._record
+            try:
+                when, planned = _next(device), device._record
+            except (EstError, MemoryError):
+                when = now  # the attempt says what is the matter
         if now < when and not (seen and now + _PIECE < seen):
             seen = now
             await unix_time.sleep(min(when - now, _PIECE))

@@ -6,7 +6,6 @@ import os
 import unix_time
 from est_errors import StorageError
 from heap import forget
-from pki import x509
 
 
 def renewal(certificate, share):
@@ -15,6 +14,8 @@ def renewal(certificate, share):
     It is due when `share` (0 to 1) of its life is over, less up to a tenth of its life that is
     this device's own, so that a fleet that was enrolled at once does not come back at once.
     """
+    from pki import x509
+
     parsed = x509.Certificate(certificate)
     start, end = parsed.not_before, parsed.not_after
     life = end - start
@@ -27,6 +28,8 @@ def renewal(certificate, share):
 def longest_wait(certificate, limits):
     """Return the longest wait between two attempts to renew a certificate (DER bytes), seconds:
     4 % of its life, and never more than limits.RETRY_MAX."""
+    from pki import x509
+
     parsed = x509.Certificate(certificate)
     return max(1, min((parsed.not_after - parsed.not_before) // 25, limits.RETRY_MAX))
 
