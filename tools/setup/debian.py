@@ -177,13 +177,15 @@ def _deb822(block: str) -> _Entry | None:
 class PrivateApt:
     """apt with its own state in `folder`, for one suite and architecture of one mirror."""
 
-    def __init__(self, folder: Path, mirror: Mirror, suite: str, arch: str) -> None:
+    def __init__(
+        self, folder: Path, mirror: Mirror, suite: str, arch: str, kind: str = "deb"
+    ) -> None:
         self._folder = folder
         for part in ("state/lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / "status").write_text("")  # nothing is installed: so every dependency is fetched
         options = f"[{' '.join(mirror.options)}] " if mirror.options else ""
-        sources = f"deb {options}{mirror.uri} {suite} main\n"
+        sources = f"{kind} {options}{mirror.uri} {suite} main\n"
         (folder / "sources.list").write_text(sources)
         self._apt = ["apt-get", "-q", *_IMPATIENT, *self._options(arch)]
 
@@ -224,6 +226,19 @@ class PrivateApt:
             raise kind(str(error)) from error
         return sorted(archives.glob("*.deb"))
 
+    def fetch_source(self, package: str) -> list[Path]:
+        """Download a source package (made with kind "deb-src"); return its files.
+
+        Raises as `fetch` does. Nothing is unpacked, so dpkg-dev is not needed.
+        """
+        try:
+            self._run("update")
+            self._run("source", "--download-only", "--only-source", package)
+        except CommandError as error:
+            kind = Unreachable if _UNREACHABLE.search(error.output) else SetupError
+            raise kind(str(error)) from error
+        return sorted((self._folder / "cache/archives").glob(f"{package}_*"))
+
     def _run(self, *arguments: str) -> None:
         """Run apt in the folder where `download` is to leave its files."""
         run(
@@ -262,6 +277,26 @@ def fetch_from_mirrors(
         try:
             apt = PrivateApt(folder / f"{suite}-{number}", mirror, suite, arch)
             return apt.fetch(packages, dependencies=dependencies)
+        except SetupError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def fetch_source_from_mirrors(folder: Path, suite: str, package: str) -> list[Path]:
+    """Download a source package from the first of the machine's mirrors that has it.
+
+    `folder` is temporary, the caller's; the returned files are in it. Raises as `fetch` does.
+    """
+    known = mirrors()
+    if not known:
+        raise SetupError("no Debian mirror was found in /etc/apt")
+    failures: list[SetupError] = []
+    for number, mirror in enumerate(known):
+        try:
+            place = folder / f"source-{suite}-{number}"
+            return PrivateApt(place, mirror, suite, architecture(), "deb-src").fetch_source(
+                package
+            )
         except SetupError as error:
             failures.append(error)
     raise failures[0]

@@ -1,0 +1,13 @@
+"""MicroPython on a Cortex-M in QEMU, built once; tests are skipped, with the reason, without it."""
+
+import pytest
+from setup import cortex_m
+from setup.progress import SetupError, complaint
+
+
+@pytest.fixture(scope="session")
+def cortex_m_built() -> None:
+    try:
+        cortex_m.provide()
+    except SetupError as error:
+        pytest.skip(f"no MicroPython for Cortex-M: {complaint(error)}")
