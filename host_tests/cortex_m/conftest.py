@@ -1,4 +1,4 @@
-"""MicroPython on a Cortex-M in QEMU, built once; tests are skipped, with the reason, without it."""
+"""MicroPython on a Cortex-M in QEMU, built once; without it tests are skipped, with the reason."""
 
 import pytest
 from setup import cortex_m

@@ -36,7 +36,8 @@ def test_the_disk_outlives_a_soft_reset():
 def test_counted_instructions_repeat_exactly():
     # After a collection both runs find the same heap; the first one also compiles and interns.
     code = (
-        "import gc, time\ndef f():\n gc.collect()\n s = time.ticks_cpu()\n for i in range(1000): i * i\n"
+        "import gc, time\ndef f():\n gc.collect()\n s = time.ticks_cpu()\n"
+        " for i in range(1000): i * i\n"
         " return time.ticks_diff(time.ticks_cpu(), s)\nf(); print([f(), f()])"
     )
     for name in ("cortex_m3", "cortex_m0"):
