@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server test torture bench size lint format lock package clean distclean
+.PHONY: help setup demo server deploy test torture bench size lint format lock package clean distclean
 
 help: ## print this list
 	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
@@ -23,6 +23,11 @@ demo: setup ## a simulated device boots, enrols with a development server, shows
 
 server: setup ## run the development EST server until Ctrl-C
 	@$(VENV)/estctl server
+
+deploy: setup ## put the library onto a board: BOARD=RPI_PICO_W PORT=/dev/ttyACM0 [SETTINGS=]
+	@$(if $(and $(BOARD),$(PORT)),,$(error make deploy needs BOARD= (a folder of boards/) and PORT=))
+	@$(VENV)/estctl deploy --board "$(BOARD)" --port "$(PORT)" \
+	    $(if $(SETTINGS),--settings "$(SETTINGS)")
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile

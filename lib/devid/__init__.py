@@ -156,7 +156,7 @@ class DeviceIdentity:
 
     async def _once(self, forced=False):
         # keep_renewed() and what the application calls take turns.
-        while self._busy:
+        while self._busy:  # noqa: ASYNC110 - an Event would be one more module
             await asyncio.sleep(1)
         self._busy = True
         try:

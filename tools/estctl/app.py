@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from estctl import device, enrollment
+from estctl import deploy, device, enrollment
 from estctl.fullcmc import fullcmc
 from estctl.server.command import server
 from estctl.serverkeygen import serverkeygen
@@ -25,6 +25,9 @@ for command in (
     serverkeygen,
     fullcmc,
     device.device,
+    deploy.deploy,
+    deploy.device_status,
+    deploy.erase_identity,
 ):
     app.command()(command)
 

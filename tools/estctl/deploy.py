@@ -1,0 +1,297 @@
+"""The commands `deploy`, `device-status` and `erase-identity`: a real board at a serial port."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import est_errors
+import typer
+import unix_time
+from devid import settings as device_settings
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from estctl import options, output, simulation
+from estctl.board import Board
+from estctl.flash import library_folder
+
+# Lists what was deployed to /lib, so that a later version knows what to remove.
+_LIST = "/lib/est_files.txt"
+_SETTINGS = "/device.json"
+_SPARE_BLOCKS = 8  # what has to stay free: the identity is written twice, and takes a folder
+_FOLDER_BLOCKS = 2  # of a new folder, on littlefs
+
+Port = Annotated[
+    str, typer.Option("--port", help="The board's serial port, such as /dev/ttyACM0.")
+]
+
+
+@dataclass
+class Plan:
+    """What a deployment does: file names on the board, whole paths."""
+
+    copy: list[str] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+    unchanged: int = 0
+
+
+def deploy(
+    port: Port,
+    board: Annotated[
+        str, typer.Option("--board", help="Whose board_config: a folder of boards/.")
+    ],
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            help="Becomes the board's device.json, with the files that it names; without it the "
+            "board's own stays.",
+        ),
+    ] = None,
+    library_only: Annotated[
+        bool, typer.Option("--library-only", help="Leave boot.py, main.py and wifi.py alone.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Put library, firmware and settings onto a board: what changed, each file whole or not.
+
+    The board's identity, and files that are not of this project, stay. Then main.py is started.
+    """
+    try:
+        wanted = _board_files(board, library_only)
+        if settings is not None:
+            wanted.update(_settings_files(settings))
+        with Board(port, restart=True) as chip:
+            values = _deploy(chip, wanted, as_json)
+    except est_errors.EstError as error:
+        output.fail(error, as_json)
+    output.report(values, as_json, f"Deployed to {port}")
+
+
+def device_status(port: Port, as_json: options.Json = False) -> None:
+    """Show a board's identity. Its program is stopped for that, and started anew afterwards."""
+    try:
+        with Board(port, restart=True) as chip:
+            values = chip.run(
+                "from devid import DeviceIdentity\n"
+                f"print(DeviceIdentity.from_settings({_SETTINGS!r}).status())"
+            )
+    except est_errors.EstError as error:
+        output.fail(error, as_json)
+    for name in ("not_before", "not_after"):
+        if name in values:
+            values[name] = unix_time.text(values[name])
+    for part in ("next", "pending"):
+        for name in ("when", "until"):
+            if values.get(part, {}).get(name):
+                values[part][name] = unix_time.text(values[part][name])
+    output.report(values, as_json, f"The identity of the board at {port}")
+
+
+def erase_identity(
+    port: Port,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Erase a board's key, certificate and trust anchors. Its program stays stopped."""
+    try:
+        if not yes:
+            _confirm(port, as_json)
+        with Board(port) as chip:
+            folder = chip.run(
+                f"from devid import settings\nprint(repr(settings.load({_SETTINGS!r}).storage))\n"
+            )
+            folder = "/" + folder.strip("/")
+            had = bool(chip.sizes(folder))
+            chip.run(f"from devid.store import Store\nStore({folder!r}).erase()")
+            if any(name.endswith(".slot") for name in chip.sizes(folder)):
+                raise est_errors.StorageError(f"{folder} still holds an identity", "erase")
+    except est_errors.EstError as error:
+        output.fail(error, as_json)
+    values = {"folder": folder, "erased": had}
+    if not as_json and had:
+        values["next"] = (
+            "a new identity needs a new one-time password or token: estctl deploy --settings"
+        )
+    output.report(values, as_json, "Erased" if had else "There was no identity")
+
+
+def _confirm(port: str, as_json: bool) -> None:
+    """Ask a person. Raises ConfigError where there is none, or who says no."""
+    try:
+        agreed = not as_json and typer.confirm(
+            f"Erase the identity of the board at {port} for good?", err=True
+        )
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise est_errors.ConfigError(
+            "nothing was erased: that takes --yes, or a person who agrees"
+        )
+
+
+def _board_files(board: str, library_only: bool) -> dict[str, bytes]:
+    """Return what belongs onto a board, compiled: whole path and content. Raises ConfigError."""
+    folder = library_folder(board, True)
+    simulation.prepare(folder, board, True)
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = "/" + path.relative_to(folder).as_posix()
+        if path.is_file() and (name.startswith("/lib/") or not library_only):
+            found[name] = path.read_bytes()
+    names = [name for name in found if name.startswith("/lib/")]
+    found[_LIST] = "".join(name + "\n" for name in names).encode()
+    return found
+
+
+def _settings_files(path: Path) -> dict[str, bytes]:
+    """Return device.json and the files that it names. Raises ConfigError where one is wrong."""
+    try:
+        text = path.read_bytes()
+        values = json.loads(text)
+    except OSError as error:
+        raise est_errors.ConfigError(f"--settings {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise est_errors.ConfigError(f"--settings {path} is not JSON: {error}") from None
+    found = {}
+    local = copy.deepcopy(values)
+    for group, name in _named_files(values):
+        source = path.parent / values[group][name].lstrip("/")
+        try:
+            found["/" + values[group][name].lstrip("/")] = source.read_bytes()
+        except OSError as error:
+            raise est_errors.ConfigError(
+                f"--settings {path} names {values[group][name]}, which has to be beside it: "
+                f"{error.strerror}"
+            ) from None
+        local[group][name] = str(source)
+    # What the board fills in is not known here; any text serves to check the rest.
+    filled = json.dumps(local).replace("{unique_id}", "0").replace("{mac}", "0")
+    device_settings.parse(json.loads(filled))
+    found[_SETTINGS] = text
+    return found
+
+
+def _named_files(values: Any) -> Iterator[tuple[str, str]]:
+    """Yield (group, name) of each setting that is the name of a file."""
+    for group, names in (
+        ("trust", ("anchors", "implicit")),
+        ("credential", ("certificate", "key")),
+    ):
+        inner = values.get(group) if isinstance(values, dict) else None
+        for name in names:
+            if isinstance(inner, dict) and isinstance(inner.get(name), str):
+                yield group, name
+
+
+def _deploy(chip: Board, wanted: dict[str, bytes], as_json: bool) -> dict[str, Any]:
+    """Bring the board to what is wanted; return what to report."""
+    folders = sorted({name.rpartition("/")[0] for name in wanted} - {""})
+    present = {
+        f"{folder}/{name}": size
+        for folder in ["", *folders]
+        for name, size in chip.sizes(folder or "/").items()
+    }
+    plan = _plan(chip, wanted, present)
+    new_folders = [
+        folder for folder in folders if not any(name.startswith(folder + "/") for name in present)
+    ]
+    _check_room(chip, wanted, present, plan, len(new_folders))
+    for name in plan.remove:
+        chip.remove(name)
+    for folder in folders:
+        chip.make_folder(folder)
+    total = sum(len(wanted[name]) for name in plan.copy)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=output.console,
+        disable=as_json or not plan.copy,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("copying", total=total)
+        for name in plan.copy:
+            progress.update(task, description=name)
+            chip.write(name, wanted[name], lambda count: progress.advance(task, count))
+    kept = any(name in present for name in (_SETTINGS, _SETTINGS + ".new"))
+    none = "none" if as_json else "none: give --settings"
+    return {
+        "copied": plan.copy,
+        "removed": plan.remove,
+        "unchanged": plan.unchanged,
+        "bytes": total,
+        "settings": "given" if _SETTINGS in wanted else "kept" if kept else none,
+        "free_bytes": chip.room()[1],
+    }
+
+
+def _plan(chip: Board, wanted: dict[str, bytes], present: dict[str, int]) -> Plan:
+    """Compare what is wanted with what is there, by size and then by SHA-256."""
+    plan = Plan()
+    for name, content in wanted.items():
+        if (
+            present.get(name) == len(content)
+            and chip.sha256(name) == hashlib.sha256(content).hexdigest()
+        ):
+            plan.unchanged += 1
+        else:
+            plan.copy.append(name)
+    # Last come settings, and the list: what it names is there.
+    plan.copy.sort(key=lambda name: (name == _LIST, name == _SETTINGS))
+    listed = set()
+    if _LIST in present:
+        lines = chip.run(f"f = open({_LIST!r}); print(f.read().split()); f.close()")
+        listed = {line for line in lines if line.startswith("/lib/")}
+    plan.remove = sorted(_stale(wanted, present, listed))
+    return plan
+
+
+def _stale(wanted: dict[str, bytes], present: dict[str, int], listed: set[str]) -> set[str]:
+    """Return the files of ours under /lib that are not wanted any more.
+
+    They are what an earlier deployment listed, all Python in our packages, and a module of ours
+    in its other form: est.py would be loaded instead of est.mpy.
+    """
+    ours = {name.rpartition(".")[0] for name in wanted if name.startswith("/lib/")}
+    packages = {name.rpartition("/")[0] for name in wanted if name.count("/") > 2}
+    found = set()
+    for name in present:
+        stem, _, suffix = name.removesuffix(".part").rpartition(".")
+        in_package = name.rpartition("/")[0] in packages and name.startswith("/lib/")
+        python = suffix in ("py", "mpy")
+        if name not in wanted and (name in listed or (python and (in_package or stem in ours))):
+            found.add(name)
+    return found
+
+
+def _check_room(
+    chip: Board, wanted: dict[str, bytes], present: dict[str, int], plan: Plan, new_folders: int
+) -> None:
+    """Raise StorageError where what is to be copied will not fit; nothing has changed then."""
+    if not plan.copy:
+        return
+    block, free = chip.room()
+
+    def taken(size: int) -> int:
+        return -(-max(size, 1) // block) * block
+
+    start = free
+    free += sum(taken(present[name]) for name in plan.remove)
+    free -= new_folders * _FOLDER_BLOCKS * block
+    least = free
+    for name in plan.copy:
+        free -= taken(len(wanted[name]))  # beside the old one
+        least = min(least, free)
+        free += taken(present[name]) if name in present else 0
+    missing = _SPARE_BLOCKS * block - least
+    if missing > 0:
+        raise est_errors.StorageError(
+            f"the board has {start // 1024} KiB free, and {-(-missing // 1024)} KiB too few: "
+            "remove files of yours, or build the library into the firmware "
+            "(boards/*/manifest.py); nothing was changed",
+            "room",
+        )
