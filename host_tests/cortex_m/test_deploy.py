@@ -1,6 +1,7 @@
 """`estctl deploy`, `device-status` and `erase-identity`, on a Cortex-M3 over its serial port.
 
-QEMU's machine sees no Ctrl-C while a program runs; that a busy board is stopped is not tested here.
+QEMU's machine sees no Ctrl-C while a program runs; that a busy board is stopped is not tested
+here.
 """
 
 import json
