@@ -1,7 +1,6 @@
 """`estctl deploy`, `device-status` and `erase-identity`, on a Cortex-M3 over its serial port.
 
-QEMU's machine sees no Ctrl-C while a program runs; that a busy board is stopped is not tested
-here.
+QEMU's machine sees no Ctrl-C while a program runs: stopping a busy board is not tested here.
 """
 
 import json
@@ -79,6 +78,16 @@ def test_one_changed_file_is_copied_alone_even_at_the_same_size(port):
     assert deployed(port.port)["copied"] == ["/lib/est.mpy"]
     with Talk(port.port) as talk:
         assert talk.get("/lib/est.mpy") == right
+
+
+def test_what_a_deployment_left_that_was_cut_off_goes(port):
+    with Talk(port.port) as talk:
+        talk.put("/lib/est.mpy.part", b"half")
+        talk.put("/lib/devid/store.mpy.part", b"half")
+        talk.run("import os; os.remove('/lib/devid/store.mpy')")
+    done = deployed(port.port)
+    assert done["copied"] == ["/lib/devid/store.mpy"]
+    assert done["removed"] == ["/lib/devid/store.mpy.part", "/lib/est.mpy.part"]
 
 
 def test_a_module_that_an_earlier_version_had_is_removed(port):
@@ -175,6 +184,8 @@ def test_the_status_of_a_board_and_the_end_of_its_identity(port):
     assert status["enrolled"] is False
     assert status["next"]["action"] == "enroll"
 
+    shown = estctl("device-status", "--port", port.port)
+    assert "enrolled" in shown.stdout
     refused = estctl("erase-identity", "--port", port.port, "--json")
     assert refused.returncode == 2
     with Talk(port.port) as talk:
