@@ -199,6 +199,19 @@ def test_the_status_of_a_board_and_the_end_of_its_identity(port):
     assert json.loads(done.stdout)["erased"] is False
 
 
+def test_an_identity_is_erased_without_settings_where_its_folder_is_named(port, settings):
+    with Talk(port.port) as talk:
+        talk.put("/device.json", b'{"url": "https://')
+        code = "from devid.store import TIME, Store\n"
+        talk.run(code + "Store('/keys').commit({TIME: (b'1',)})")
+    done = estctl("erase-identity", "--port", port.port, "--yes")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "device.json" in done.stderr
+    done = estctl("erase-identity", "--port", port.port, "--yes", "--folder", "keys", "--json")
+    assert json.loads(done.stdout) == {"folder": "/keys", "erased": True}
+    deployed(port.port, "--settings", settings)
+
+
 def test_a_board_without_the_library_is_told_to_be_deployed_to(cortex_m_built):
     with Machine("cortex_m3", disk=1 << 18) as machine:
         for command in ("device-status", "erase-identity"):

@@ -22,6 +22,7 @@ from estctl.flash import library_folder
 _LIST = "/lib/est_files.txt"
 _SETTINGS = "/device.json"
 _SPARE_BLOCKS = 8  # what has to stay free: the identity is written twice, and takes a folder
+_NAMED = 12  # files that are named to a person; more are counted
 _FOLDER_BLOCKS = 2  # of a new folder, on littlefs
 
 Port = Annotated[
@@ -68,6 +69,8 @@ def deploy(
             values = _deploy(chip, wanted, as_json)
     except est_errors.EstError as error:
         output.fail(error, as_json)
+    if not as_json and len(values["copied"]) > _NAMED:
+        values["copied"] = f"{len(values['copied'])} files"
     output.report(values, as_json, f"Deployed to {port}")
 
 
@@ -93,6 +96,12 @@ def device_status(port: Port, as_json: options.Json = False) -> None:
 
 def erase_identity(
     port: Port,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            "--folder", help="Folder of the identity.", show_default="as device.json says"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -101,9 +110,9 @@ def erase_identity(
         if not yes:
             _confirm(port, as_json)
         with Board(port) as chip:
-            folder = chip.run(
-                f"from devid import settings\nprint(repr(settings.load({_SETTINGS!r}).storage))\n"
-            )
+            if folder is None:
+                code = f"print(repr(settings.load({_SETTINGS!r}).storage))"
+                folder = str(chip.run("from devid import settings\n" + code))
             folder = "/" + folder.strip("/")
             had = bool(chip.sizes(folder))
             chip.run(f"from devid.store import Store\nStore({folder!r}).erase()")
