@@ -17,7 +17,6 @@ from est_errors import (
     ConfigError,
     EstError,
     KeyFault,
-    NetworkError,
     StorageError,
     TrustError,
 )
@@ -46,25 +45,6 @@ def enrolled():
         return identity.status()["enrolled"]
     except EstError:
         return False
-
-
-async def join(network, max_wait):
-    """Join the Wi-Fi network (dict of connect()'s arguments), and stay in it from then on.
-
-    A board that has its certificate need not wait: its application may have work without.
-    """
-    import wifi
-
-    print("wifi: joining", network["ssid"])
-    known = enrolled()
-    try:
-        await wifi.connect(max_wait=0 if known else max_wait, log=log, **network)
-        print("wifi: connected")
-    except NetworkError as error:
-        if not known:
-            raise
-        print("%s; going on without" % error)
-    tasks.append(asyncio.create_task(wifi.keep_connected(log=log, **network)))
 
 
 async def ensure(max_wait):
@@ -96,7 +76,9 @@ async def start():
     config = load_settings()
     identity = DeviceIdentity(config, log=log)
     if config.wifi:
-        await join(config.wifi, config.max_wait)
+        import wifi
+
+        tasks.append(await wifi.join(config.wifi, config.max_wait, enrolled(), log))
     print("identity:", await ensure(config.max_wait))
     try:
         import app

@@ -107,3 +107,20 @@ def _backoff(tries):
     """Return seconds (int) to wait: doubled at each try, and up to half of it less by chance."""
     most = min(_LONGEST, 1 << min(tries, 6))
     return most - most * os.urandom(1)[0] // 512
+
+
+async def join(settings, max_wait, enrolled, log):
+    """Join the Wi-Fi network of the settings (dict of connect()'s arguments); stay in it.
+
+    enrolled: whether the board has its certificate: then it need not wait, for its application may
+    have work without. Returns the asyncio task that rejoins the network. Raises NetworkError.
+    """
+    print("wifi: joining", settings["ssid"])
+    try:
+        await connect(max_wait=0 if enrolled else max_wait, log=log, **settings)
+        print("wifi: connected")
+    except NetworkError as error:
+        if not enrolled:
+            raise
+        print("%s; going on without" % error)
+    return asyncio.create_task(keep_connected(log=log, **settings))

@@ -35,6 +35,7 @@ _DAY = const(86400)
 # What checks certificates, what says what a request is to hold, and what makes it: never two of
 # them in the heap at once.
 FOR_TRUST = (
+    "base64_stream",
     "devid.clock",
     "devid.pending",
     "devid.record",
@@ -45,7 +46,9 @@ FOR_TRUST = (
     "devid.trust",
     "est_anchors",
     "est_cacerts",
+    "est_response",
     "est_server",
+    "pem_stream",
     "pki.cms",
     "pki.ec",
     "pki.ip_address",
