@@ -176,10 +176,13 @@ def _spare_names() -> Iterator[str]:
 def _static_names() -> list[str]:
     """Return the names that .mpy files give by number alone, for each firmware has them."""
     types = (str, bytes, bytearray, dict, list, set, int, object)
-    known = {name for kind in types for name in dir(kind)} | set(dir(builtins))
-    # What ours inherit must not be met; a traceback should not look like another error.
-    known = {name for name in known if name[0] != "_" and not hasattr(OSError, name)}
-    known = sorted(name for name in known if not keyword.iskeyword(name))
+    names = {name for kind in types for name in dir(kind)} | set(dir(builtins))
+    # What ours inherit must not be met.
+    known = sorted(
+        name
+        for name in names
+        if name[0] != "_" and not hasattr(OSError, name) and not keyword.iskeyword(name)
+    )
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "names.py"
         source.write_text("".join(f"x.{name}\n" for name in known))
