@@ -10,7 +10,6 @@ issued certificate is given out only when it matches the request's key and chain
 """
 
 import asyncio
-from binascii import unhexlify
 
 import est_limits
 import unix_time
@@ -34,8 +33,17 @@ from heap import forget, write_over
 from micropython import const
 
 _INFO = const(20)  # of logging
-_OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs")
 _REDIRECTS = (301, 302, 307, 308)
+_FOR_EXCHANGE = (
+    "base64_stream",
+    "est_auth",
+    "est_digest",
+    "est_redirect",
+    "est_response",
+    "http_stream",
+    "pem_stream",
+    "tls_stream",
+)
 _SKEW = const(3600)  # seconds that a device's clock may run behind the CA's
 
 
@@ -97,10 +105,12 @@ class Client:
         authorities=(),
         psk=None,
     ):
-        self._path = _base_path(label)
+        import est_arguments
+
+        self._path = est_arguments.base_path(label)
         self._host = host
         self._port = port
-        self._fingerprint = fingerprint_octets(fingerprint) if fingerprint else None
+        self._fingerprint = est_arguments.fingerprint_octets(fingerprint) if fingerprint else None
         self._implicit = list(implicit)
         self._keep_implicit = keep_implicit
         self._new_roots = new_roots
@@ -127,18 +137,9 @@ class Client:
         self.authorised = None
         self.verified = False
         self.asks = ask and not psk
-        if user and ":" in user:
-            raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
-        if token and self._credential != token:
-            raise ConfigError("give user and password, or a token, not both")
-        if (certificate is None) != (key is None):
-            raise ConfigError("a client certificate needs its key, and a key its certificate")
-        if revocation not in (None, "soft", "hard"):
-            raise ConfigError("revocation is soft, hard, or None for off")
-        if psk:
-            _check_psk(psk[0], psk[1], certificate)
-        if self._provisional and not self._fingerprint and not ask:
-            raise ConfigError("no trust: give anchors, or the SHA-256 fingerprint of the CA")
+        est_arguments.check(self, user, password, token, certificate, key, ask)
+        del est_arguments
+        forget("est_arguments")
 
     def _make_buffers(self):
         """Make, while the heap is still whole, what every connection uses."""
@@ -154,20 +155,37 @@ class Client:
     async def close(self):
         """Close the connection; the client may be used again."""
         if self._http:
+            self._resume()
             http, self._http = self._http, None
             await http.close()
             await write_over()
             # What only a connection needs makes room for what checks its answer.
-            forget(
-                "base64_stream",
-                "est_auth",
-                "est_digest",
-                "est_redirect",
-                "est_response",
-                "http_stream",
-                "pem_stream",
-                "tls_stream",
-            )
+            forget(*_FOR_EXCHANGE)
+
+    async def park(self):
+        """Let the code that serves the connection leave the heap; the connection stays open.
+
+        For what needs much room between two operations: making a key, and a request. The next
+        operation goes on with the same TLS session.
+        """
+        if self._http and self._http.reusable:
+            self._http = self._http.parked()
+            await write_over()
+            forget(*_FOR_EXCHANGE)
+
+    def _resume(self):
+        """Undo park()."""
+        if isinstance(self._http, tuple):
+            import tls_stream
+
+            self._use(tls_stream.resumed(self._http, self._limits))
+
+    def _use(self, stream):
+        from http_stream import HttpConnection
+
+        if self._text is None:
+            self._make_buffers()
+        self._http = HttpConnection(stream, self._authority, self._limits, self._received)
 
     async def cacerts(self, close=False):
         """Fetch the CA certificates (RFC 7030 4.1); return those that count: DER (bytes) each.
@@ -414,6 +432,7 @@ class Client:
 
                 authorization = est_digest.answer(authorization, method, path)
             headers.append(("Authorization", authorization))
+        self._resume()
         if self._http and self._http.reusable:
             try:
                 return await self._send(method, path, headers, body)
@@ -429,11 +448,10 @@ class Client:
         if callable(body):
             body = await body()  # for this very connection
         response = await self._within(self._http.request(method, path, headers, body))
-        if self._psk and not (self.verified and self.authorised[0] == "psk"):
-            # The answer came through a handshake that nobody ends without the key.
-            self.verified = True
-            self.authorised = ("psk", "identity")
-            self._log(_INFO, "server authorised by the pre-shared key")
+        if self._psk:
+            import est_psk
+
+            est_psk.answered(self)
         return response
 
     async def connect(self):
@@ -457,11 +475,7 @@ class Client:
             "pki.signature",
             "pki.x509",
         )
-        from http_stream import HttpConnection
-
-        if self._text is None:
-            self._make_buffers()
-        self._http = HttpConnection(stream, self._authority, self._limits, self._received)
+        self._use(stream)
 
     async def _within(self, step):
         """Bound one whole step of an exchange, however slowly its bytes trickle."""
@@ -479,40 +493,6 @@ class Client:
                 await self._within(response.discard(self._limits.CHUNK_SIZE))
             except EstError:
                 await self.close()
-
-
-def _check_psk(identity, key, certificate):
-    """Raise ConfigError where a pre-shared key is none that may be used (RFC 4279 5, 3.3.3)."""
-    if certificate:
-        raise ConfigError("give a client certificate or a pre-shared key, not both")
-    if not isinstance(identity, str) or not 0 < len(identity.encode()) <= 128:
-        raise ConfigError("the identity of the pre-shared key is no text of 1 to 128 bytes")
-    if not isinstance(key, bytes) or not 16 <= len(key) <= 64:
-        raise ConfigError("a pre-shared key has 16 to 64 random bytes")
-
-
-def _base_path(label):
-    """Return "/.well-known/est/" with the label, which RFC 7030 3.2.2 restricts."""
-    if not label:
-        return "/.well-known/est/"
-    for c in label:
-        if not (c.isalpha() or c.isdigit() or c in "-._~%/!$&'()*+,;=:@") or ord(c) > 126:
-            raise ConfigError("label %r: %r may not stand in a URL path" % (label, c))
-    if label in _OPERATIONS:
-        raise ConfigError("label %r is the name of an operation" % label)
-    return "/.well-known/est/" + label.strip("/") + "/"
-
-
-def fingerprint_octets(text):
-    """Return the octets of a SHA-256 or SHA-512 fingerprint in hex, with or without colons."""
-    digits = text.replace(":", "").replace(" ", "")
-    try:
-        octets = unhexlify(digits)
-    except ValueError:
-        octets = b""
-    if len(octets) not in (32, 64):
-        raise ConfigError("the fingerprint is no SHA-256 or SHA-512 in hex (64 or 128 digits)")
-    return octets
 
 
 def at(operation, error):

@@ -48,6 +48,7 @@ async def channel_binding(client):
     or the connection speaks TLS 1.3.
     """
     await client._trusted()
+    client._resume()
     if not (client._http and client._http.reusable):
         try:
             await client.connect()

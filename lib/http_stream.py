@@ -46,8 +46,17 @@ class HttpConnection:
 
     @property
     def reusable(self):
-        """True while another request may be sent on this connection."""
+        """True while another request may be sent on this connection.
+
+        What a server sent behind its answer could pass for the next one.
+        """
+        if self._pos != self._end:
+            return False
         return self._response is None or self._response.finished_cleanly
+
+    def parked(self):
+        """Return what resumed() makes this reusable connection of again, without this module."""
+        return self._stream.parked()
 
     async def request(self, method, path, headers=(), body=None, most=None):
         """Send one request; return its Response once the head has arrived.

@@ -12,7 +12,6 @@ import gc
 
 import tls
 from est_errors import (
-    ConfigError,
     DeadlineError,
     EstError,
     KeyFault,
@@ -51,7 +50,12 @@ async def connect(
     DeadlineError, KeyFault and TrustError.
     """
     gc.collect()  # the handshake needs large pieces of memory
-    context = _with_psk(psk) if psk else _context(anchors, client, provisional)
+    if psk:
+        import est_psk
+
+        context = est_psk.context(psk)
+    else:
+        context = _context(anchors, client, provisional)
     peer = _Peer(authorise)
     peer.psk = psk is not None
     if not provisional and not psk:
@@ -92,6 +96,16 @@ def _late(host, port, limits):
     return DeadlineError(
         "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
     )
+
+
+def resumed(parked, limits):
+    """Return the Stream of which Stream.parked() returned this; the limits are connect()'s."""
+    reader, writer, host, port, tls_socket, psk = parked
+    peer = _Peer(None)
+    peer.psk = psk
+    stream = Stream(reader, writer, host, port, limits, peer, tls_socket)
+    stream._timeout = limits.IO_TIMEOUT
+    return stream
 
 
 def client_context(anchors, client):
@@ -147,20 +161,6 @@ def _verifying(anchors):
                 "the TLS stack does not take a trust anchor: it is no DER certificate, or has a "
                 "critical extension that this firmware does not know"
             )
-    return context
-
-
-def _with_psk(psk):
-    """Return a context for a pre-shared key (MicroPython from 1.29 on, CPython from 3.13 on)."""
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    if not hasattr(context, "psk_key"):
-        raise ConfigError(
-            "this TLS stack has no pre-shared keys: MicroPython 1.29 or CPython 3.13 is needed"
-        )
-    # No anchor is loaded: a server that answers with a certificate is refused.
-    context.verify_mode = tls.CERT_REQUIRED
-    context.psk_identity = psk[0].encode()
-    context.psk_key = psk[1]
     return context
 
 
@@ -250,6 +250,17 @@ class Stream:
         self._octet = bytearray(1)
         self._ended = False
         self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
+
+    def parked(self):
+        """Return what resumed() makes this Stream of again, nothing of it from this module."""
+        return (
+            self._reader,
+            self._writer,
+            self._host,
+            self._port,
+            self._tls_socket,
+            self._peer.psk,
+        )
 
     async def verified(self):
         """Drive the handshake until the server has been verified and authorised.

@@ -238,7 +238,7 @@ class DeviceIdentity:
         goes on only where it is this one. Raises TrustError where another root waits for
         approval, ConfigError where there is trust already or the text is no fingerprint.
         """
-        from est import fingerprint_octets
+        from est_arguments import fingerprint_octets
 
         self._trust().approve(fingerprint_octets(fingerprint))
 

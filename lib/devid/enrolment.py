@@ -78,6 +78,7 @@ async def _request(device, client, private):
     (DER) that the server asks for."""
     settings = device._settings
     attributes = await client.csrattrs() if settings.csrattrs else None
+    await client.park()
     forget(*FOR_TRUST)
     from pki import csr
 

@@ -105,6 +105,7 @@ async def _request(device, client, private, record):
     """Return (key, request): SEC 1 DER, and PKCS #10 DER or an est_link.Linked."""
     settings = device._settings
     attributes = await client.csrattrs() if settings.csrattrs else None
+    await client.park()
     forget(*FOR_TRUST)
     from pki import csr, renewal
 
