@@ -14,12 +14,16 @@ _DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshak
 
 
 def forget(*modules):
-    """Drop modules (names); the next import loads them again. Not loaded: nothing happens."""
-    for module in modules:
-        if sys.modules.pop(module, None):
-            package, _, name = module.rpartition(".")
-            if package:
-                delattr(sys.modules[package], name)
+    """Drop modules (names); the next import loads them again. Not loaded: nothing happens.
+
+    "package." stands for all modules of a package. What runs now goes on, and leaves later.
+    """
+    for wanted in modules:
+        for module in [wanted] if wanted[-1] != "." else list(sys.modules):
+            if module.startswith(wanted) and sys.modules.pop(module, None):
+                package, _, name = module.rpartition(".")
+                if package:
+                    delattr(sys.modules[package], name)
     gc.collect()
 
 

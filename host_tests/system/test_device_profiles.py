@@ -61,7 +61,7 @@ def boot(name, server, interpreter, flash, bootstrap):
     options = ["--json", "--flash", flash, "--interpreter", interpreter]
     if interpreter == "micropython32":
         # Two trust anchors, and certificates that are checked beside an open connection.
-        options += ["--heap", "108k" if server.trust else "98k"]
+        options += ["--heap", "96k"]
     subject = ["--subject", f"CN=pump-{next(numbers)}"]
     first = ["--url", server.url, *trust(server), *credential(name, server, bootstrap), *subject]
     done = estctl("device", *options, *first)

@@ -7,7 +7,7 @@ from commands import estctl, openssl
 
 INTERPRETERS = ["cpython", "micropython", "micropython32"]
 # The heap of a small board; the 64-bit port needs twice as much for the same objects.
-HEAP = {"micropython32": ("--heap", "98k"), "micropython": ("--heap", "176k"), "cpython": ()}
+HEAP = {"micropython32": ("--heap", "96k"), "micropython": ("--heap", "176k"), "cpython": ()}
 
 
 def boot(server, folder, interpreter, *options):

@@ -29,21 +29,12 @@ UNCHANGED = "unchanged"
 
 _INFO = const(20)
 _WARNING = const(30)
-_ERROR = const(40)
 _DAY = const(86400)
 
-# What checks certificates, what says what a request is to hold, and what makes it: never two of
-# them in the heap at once.
+# What checks certificates, and what reads and writes the store: in the heap only while it works.
 FOR_TRUST = (
     "base64_stream",
-    "devid.clock",
-    "devid.pending",
-    "devid.record",
-    "devid.report",
-    "devid.schedule",
-    "devid.settings",
-    "devid.store",
-    "devid.trust",
+    "devid.",
     "est_anchors",
     "est_cacerts",
     "est_response",
@@ -56,25 +47,6 @@ FOR_TRUST = (
     "pki.server_name",
     "pki.signature",
     "pki.x509",
-)
-FOR_NAMES = (
-    "devid.wishes",
-    "est_link",
-    "pki.csr_template",
-    "pki.csr_wishes",
-    "pki.csrattrs",
-    "pki.general_name",
-    "pki.key_kind",
-    "pki.name",
-)
-FOR_REQUEST = (
-    "pki.csr",
-    "pki.ec",
-    "pki.entropy",
-    "pki.keys",
-    "pki.p256",
-    "pki.renewal",
-    "pki.rfc6979",
 )
 
 
@@ -174,18 +146,19 @@ class DeviceIdentity:
                 "board_config" % gc.mem_free(),
                 "enrol",
             )
-        except TrustError as found:
-            error = self._with_clock(found)
         except EstError as found:
-            error = found
+            error = self._with_clock(found)
         finally:
             self._busy = False
-            forget("est", "devid.enrolment", "devid.renewal", "pki.pem", *FOR_TRUST)
+            forget("est", "pki.pem", *FOR_TRUST)
         self._error = str(error)
         raise error
 
     async def _ensure(self, forced):
-        await self._check_clock()
+        from devid import clock
+
+        await clock.check(self)
+        del clock
         forget(*FOR_TRUST)
         store = self._store()
         if store.clean():
@@ -213,7 +186,10 @@ class DeviceIdentity:
         self._log(_INFO, "identity: the stored certificate is valid")
         if now < self._refresh_due():
             return UNCHANGED
-        return await self._refresh_if_possible()
+        forget(*FOR_TRUST)
+        from devid import refreshing
+
+        return REFRESHED if await refreshing.if_possible(self) else UNCHANGED
 
     async def refresh(self):
         """Fetch the CA's certificates anew (RFC 7030 4.1.2); return whether the trust changed.
@@ -221,15 +197,9 @@ class DeviceIdentity:
         A root that replaces an old one is taken where the old key vouches for it (RFC 4210 4.4).
         Changed anchors are kept once a new TLS session has verified the server with them.
         """
-        record = self._load()
-        client = self._client(record)
-        async with client:
-            await self._fetch_anchors(client, close=True)
-            forget(*FOR_TRUST)
-            if not client.verified:
-                await client.connect()  # the new session that changed anchors want
-        forget(*FOR_TRUST)
-        return self._keep_trust(client)
+        from devid import refreshing
+
+        return await refreshing.run(self)
 
     def approve(self, fingerprint):
         """Trust the root with this fingerprint: a person has compared it (RFC 7030 4.1.1).
@@ -258,7 +228,9 @@ class DeviceIdentity:
         record = self._load()
         if record is None:
             raise ConfigError("this device has no certificate yet: await ensure() first")
-        return tls_stream.client_context(self._trust().anchors, _presented(record))
+        return tls_stream.client_context(
+            self._trust().anchors, (record.certificate, record.key, record.chain)
+        )
 
     def status(self):
         """Return a dict: state, next, last_error, enrolled (bool) and trust (see
@@ -272,74 +244,13 @@ class DeviceIdentity:
         pending, a dict with until (Unix seconds). Raises StorageError where the stored identity
         is damaged.
         """
+        from devid import report
+
         try:
-            from devid import schedule
-
-            due = schedule.plan(self)
-            del schedule
-            forget(*FOR_TRUST)
-            from devid import report
-
-            return report.status(self._load(), self._trust(), self._store(), due, self._error)
+            return report.status(self)
         finally:
+            del report
             forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
-
-    async def _refresh_if_possible(self):
-        """Refresh the trust anchors; a failure is logged, for the identity is good without."""
-        self._asked = unix_time.now()
-        try:
-            changed = await self.refresh()
-        except EstError as error:
-            self._error = str(self._with_clock(error))
-        except MemoryError:
-            self._error = "not enough memory to refresh the trust anchors"
-        else:
-            return REFRESHED if changed else UNCHANGED
-        self._log(_WARNING, "trust: %s; the anchors stay as they are" % self._error)
-        return UNCHANGED
-
-    def _client(self, record):
-        """Return an est.Client with the identity of a Record, or else the settings' credential."""
-        import est
-
-        settings = self._settings
-        arguments = self._trust().arguments()
-        who = {}
-        if record is None or settings.keep_secret:
-            who = {
-                "user": settings.user,
-                "password": settings.password,
-                "token": settings.token,
-                "at_once": settings.at_once,
-            }
-        if record:
-            who["certificate"], who["key"], who["intermediates"] = _presented(record)
-        else:
-            who["psk"] = settings.psk
-            who["certificate"] = settings.certificate
-            who["key"] = settings.key
-            who["intermediates"] = settings.intermediates
-        arguments.update(who)
-        forget(*FOR_TRUST)
-        return est.Client(
-            settings.host,
-            settings.port,
-            settings.label,
-            limits=self._limits,
-            log=self._log,
-            original_spec=settings.original_spec,
-            redirects=settings.redirects,
-            **arguments,
-        )
-
-    def _credential(self):
-        """Return whether the settings have something to enrol with, beside the identity."""
-        settings = self._settings
-        return bool(self._secret() or settings.certificate)
-
-    def _secret(self):
-        settings = self._settings
-        return settings.password or settings.token or settings.psk
 
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
@@ -347,61 +258,11 @@ class DeviceIdentity:
             raise self._trust().propose(await client.candidate())
         await client.cacerts(close)
 
-    def _keep_trust(self, client):
-        """Keep the client's anchors, which have verified the server, and the time; see keep()."""
-        if not client.verified:
-            return False
-        # The server's certificate is valid now: no clock that was set wrong gets into the store.
-        now = unix_time.now()
-        time = None
-        if not self._assumed and now > self._store().load_time() + _DAY:
-            time = now
-        self._asked = now
-        changed = self._trust().keep(client, time)
-        if changed:
-            self._log(_INFO, "store: %d trust anchors committed" % len(client.anchors))
-            self._changed()
-        return changed
-
-    async def _key(self, private):
-        """Return the key of a SEC 1 DER, or a new one where private is empty."""
-        from pki import keys
-
-        if private:
-            return await keys.load(private)
-        self._log(_INFO, "key: generating P-256")
-        return await keys.generate()
-
-    def _commit(self, private, certificate, chain):
-        """Make this the identity; what waited, and the one-time secret, are over with it."""
-        from devid import record, store
-
-        found = record.Record(private, bytes(certificate), chain)
-        try:
-            kept = self._store()
-            kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
-            self._record = found
-            kept.settle()
-        except EstError as error:
-            error.step = "store"
-            raise
-        self._log(_INFO, "store: identity committed")
-        del record, store
-        self._forget_secret()
-        forget(*FOR_TRUST)
-        self._changed()
-
-    def _changed(self):
-        if self.on_change and self._record:
-            try:
-                self.on_change(self)
-            except Exception as error:  # the application's: it must not stop the renewals
-                self._log(_ERROR, "on_change: %s" % repr(error))
-
     def _forget_secret(self):
         """Erase the one-time secret from the settings: it has served."""
         settings = self._settings
-        if settings.path and not settings.keep_secret and self._secret():
+        secret = settings.password or settings.token or settings.psk
+        if secret and settings.path and not settings.keep_secret:
             from devid import one_time
 
             one_time.erase(settings, self._log)
@@ -416,17 +277,9 @@ class DeviceIdentity:
         """Return when /cacerts is to be asked anew; at most once a day in vain."""
         return max(self._trust().refresh_due(), self._asked + _DAY if self._asked else 0)
 
-    async def _check_clock(self):
-        """Have a plausible time: the clock's, else the network's, else the latest known one."""
-        from devid import clock
-
-        earliest, latest = self._trust().window()
-        known = max(earliest, self._store().load_time())
-        self._assumed = await clock.ensure(self._settings.ntp, known, latest, self._log)
-
     def _with_clock(self, error):
-        """Add to an error that the clock was never set, where that may be its reason."""
-        if self._assumed:
+        """Add to an error about trust that the clock was never set, where that may be why."""
+        if self._assumed and isinstance(error, TrustError):
             error.message += "; the clock is not set, %s stands in: give it NTP" % unix_time.text(
                 unix_time.now()
             )
@@ -451,11 +304,6 @@ class DeviceIdentity:
 
             self._record = record.load(self._store())
         return self._record
-
-
-def _presented(record):
-    """Return a Record as tls_stream takes a client certificate."""
-    return record.certificate, record.key, record.chain
 
 
 def _absolute(folder):

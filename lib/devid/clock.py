@@ -20,6 +20,13 @@ _INFO = const(20)
 _WARNING = const(30)
 
 
+async def check(device):
+    """Give a devid.DeviceIdentity a plausible time, or the latest known one: see ensure()."""
+    earliest, latest = device._trust().window()
+    known = max(earliest, device._store().load_time())
+    device._assumed = await ensure(device._settings.ntp, known, latest, device._log)
+
+
 def floor(known=0):
     """Return the Unix time (int) before which it cannot be. known: one more that is passed."""
     # MicroPython's sys.version ends in "... on 2025-09-13".

@@ -4,7 +4,7 @@ from est_errors import EstError, RetryLater
 from heap import forget
 from micropython import const
 
-from devid import FOR_NAMES, FOR_REQUEST, FOR_TRUST
+from devid import FOR_TRUST
 
 _INFO = const(20)
 
@@ -17,7 +17,7 @@ async def run(device):
     raises; then the identity is as it was.
     """
     waiting = _waiting(device)
-    client = device._client(None)
+    client = _client(device)
     async with client:
         try:
             # Where the request is there already, the heap is not as whole as at a first boot.
@@ -25,24 +25,33 @@ async def run(device):
             forget(*FOR_TRUST)
             request = waiting.request
             if not request:
-                key, request = await _request(device, client, waiting.key)
-                forget(*FOR_REQUEST)
-                waiting = _keep(device, waiting, key, request)
-                forget(*FOR_TRUST)
+                request, waiting = await _request(device, client, waiting)
             certificate = await client.simpleenroll(request, close=True)
             device._log(_INFO, "simpleenroll: certificate received and checked")
         except EstError as error:
             await client.close()
-            forget(*FOR_NAMES)
-            forget(*FOR_REQUEST)
             # What has verified the server need not be found again.
-            device._keep_trust(client)
+            _keep_trust(device, client)
             forget(*FOR_TRUST)
             _refused(device, waiting, error)
             raise
     forget(*FOR_TRUST)
-    device._keep_trust(client)
-    device._commit(waiting.key, certificate, client.chain)
+    _keep_trust(device, client)
+    from devid import session
+
+    session.commit(device, waiting.key, certificate, client.chain)
+
+
+def _client(device):
+    from devid import session
+
+    return session.client(device, None)
+
+
+def _keep_trust(device, client):
+    from devid import session
+
+    session.keep_trust(device, client)
 
 
 def _waiting(device):
@@ -60,12 +69,6 @@ def _waiting(device):
     return waiting
 
 
-def _keep(device, waiting, key, request):
-    from devid import pending
-
-    return pending.keep(device._store(), waiting, key, request)
-
-
 def _refused(device, waiting, error):
     from devid import pending
 
@@ -73,26 +76,20 @@ def _refused(device, waiting, error):
         pending.refused(error, device._store(), waiting, device._limits)
 
 
-async def _request(device, client, private):
-    """Make a key, unless there is one already (private, SEC 1 DER); return it with the request
-    (DER) that the server asks for."""
-    settings = device._settings
-    attributes = await client.csrattrs() if settings.csrattrs else None
-    await client.park()
+async def _request(device, client, waiting):
+    """Make key and request; return the request, and the Pending that is on flash before it is
+    sent."""
+    from devid import request
+
+    try:
+        key, made = await request.make(device, client, waiting.key)
+    finally:
+        request.forgotten()
+        del request
     forget(*FOR_TRUST)
-    from pki import csr
+    from devid import pending
 
-    linked = None
-    if attributes or settings.link or client.tls_unique:
-        from devid import wishes
-
-        parts, linked = await wishes.parts(client, settings, attributes, device._log)
-    else:
-        parts = csr.parts(
-            settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
-        )
-    attributes = None
-    forget(*FOR_NAMES)
-    key = await device._key(private)
-    request = linked(key) if linked else await csr.signed(key, *parts)
-    return await key.private_bytes(), request
+    waiting = pending.keep(device._store(), waiting, key, made)
+    del pending
+    forget(*FOR_TRUST)
+    return made, waiting

@@ -8,7 +8,7 @@ from est_errors import EstError, ProtocolError, RetryLater, ServerError
 from heap import forget, write_over
 from micropython import const
 
-from devid import FOR_NAMES, FOR_REQUEST, FOR_TRUST
+from devid import FOR_TRUST
 
 _INFO = const(20)
 _WARNING = const(30)
@@ -25,7 +25,7 @@ async def run(device, expired, forced):
     from devid import pending
 
     settings, store = device._settings, device._store()
-    again = expired and device._credential()
+    again = expired and _credential(settings)
     if again and pending.load(store, pending.wish(settings), device._log).until:
         return await _anew(device)  # the server said "not yet" to that
     waiting = pending.load(store, pending.wish(settings, device._record.certificate), device._log)
@@ -45,9 +45,8 @@ async def run(device, expired, forced):
         failure = error
     except MemoryError:
         failure = EstError("not enough memory", "renew")
-    forget("est", *FOR_NAMES)
-    forget(*FOR_REQUEST)
-    if expired and device._credential() and not isinstance(failure, RetryLater):
+    forget("est", *FOR_TRUST)
+    if expired and _credential(settings) and not isinstance(failure, RetryLater):
         device._log(_WARNING, "renewal: %s; enrolling anew" % failure)
         return await _anew(device)
     _failed(device, failure)
@@ -56,6 +55,11 @@ async def run(device, expired, forced):
     device._log(_WARNING, "renewal: %s; the identity stays as it is" % failure)
     device._error = str(failure)
     return False
+
+
+def _credential(settings):
+    """Return whether the settings have something to enrol with, beside the identity."""
+    return settings.password or settings.token or settings.psk or settings.certificate
 
 
 async def _anew(device):
@@ -70,67 +74,65 @@ async def _renew(device, waiting, expired):
         waiting = await _ask(device, waiting)
     if not expired:
         await _prove(device, waiting)
-    device._commit(waiting.key, waiting.certificate, waiting.chain)
+    from devid import session
+
+    session.commit(device, waiting.key, waiting.certificate, waiting.chain)
 
 
 async def _ask(device, waiting):
     """Get a new certificate; return the Pending that holds it, kept on flash already."""
     record = device._record
-    client = device._client(record)
+    client = _client(device, record)
     async with client:
         try:
             await device._fetch_anchors(client)
             await write_over()
             forget(*FOR_TRUST)
-            key, request = waiting.key, waiting.request
-            if not request:
-                key, request = await _request(device, client, key, record)
-                forget(*FOR_REQUEST)
-                waiting = _keep(device, waiting, key, request)
-            certificate = await client.simplereenroll(request, close=True)
+            made = waiting.request
+            if not made:
+                made, waiting = await _request(device, client, waiting, record)
+            certificate = await client.simplereenroll(made, close=True)
             device._log(_INFO, "simplereenroll: certificate received and checked")
         except EstError as error:
             await client.close()
-            forget(*FOR_NAMES)
-            forget(*FOR_REQUEST)
-            device._keep_trust(client)
+            _keep_trust(device, client)
             waiting = None
             raise error
     forget(*FOR_TRUST)
-    device._keep_trust(client)
-    return _keep(device, waiting, waiting.key, request, bytes(certificate), client.chain)
+    _keep_trust(device, client)
+    return _keep(device, waiting, waiting.key, made, bytes(certificate), client.chain)
 
 
-async def _request(device, client, private, record):
-    """Return (key, request): SEC 1 DER, and PKCS #10 DER or an est_link.Linked."""
-    settings = device._settings
-    attributes = await client.csrattrs() if settings.csrattrs else None
-    await client.park()
-    forget(*FOR_TRUST)
-    from pki import csr, renewal
+def _client(device, record):
+    from devid import session
 
-    subject, extensions = renewal.parts(record.certificate)
-    more = []
-    linked = None
-    if attributes or settings.link or client.tls_unique:
-        from devid import wishes
+    return session.client(device, record)
 
-        (_, _, more), linked = await wishes.parts(
-            client, settings, attributes, device._log, (subject, extensions)
-        )
-    attributes = None
-    del renewal
-    forget("pki.renewal", "pki.x509", *FOR_NAMES)
-    key = await device._key(private or (None if settings.rekey else record.key))
-    request = linked(key) if linked else await csr.signed(key, subject, extensions, more)
-    return await key.private_bytes(), request
+
+def _keep_trust(device, client):
+    from devid import session
+
+    session.keep_trust(device, client)
+
+
+async def _request(device, client, waiting, record):
+    """Make key and request; return the request, and the Pending that is on flash before it is
+    sent."""
+    from devid import request
+
+    try:
+        key, made = await request.make(device, client, waiting.key, record)
+    finally:
+        request.forgotten()
+        del request
+    return made, _keep(device, waiting, key, made)
 
 
 async def _prove(device, waiting):
     """Have the server take the new certificate in TLS before the old one is given up."""
     from devid.record import Record
 
-    client = device._client(Record(waiting.key, waiting.certificate, waiting.chain))
+    client = _client(device, Record(waiting.key, waiting.certificate, waiting.chain))
     async with client:
         try:
             # In TLS 1.3 a server refuses a client's certificate only after the handshake.

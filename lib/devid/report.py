@@ -6,16 +6,20 @@ from binascii import hexlify
 import unix_time
 from heap import forget
 
+from devid import FOR_TRUST
 
-def status(record, trust, store, due, error):
-    """Return the dict of DeviceIdentity.status().
 
-    record: devid.record.Record or None; trust: devid.trust.TrustStores; store: devid.store.Store;
-    due: (action, Unix seconds); error: str or None.
-    """
+def status(device):
+    """Return the dict of DeviceIdentity.status(). device: the devid.DeviceIdentity."""
+    from devid import schedule
+
+    due = schedule.plan(device)
+    del schedule
+    forget(*FOR_TRUST)
     from devid import pending
 
-    waiting = pending.read(store)
+    record, trust, error = device._load(), device._trust(), device._error
+    waiting = pending.read(device._store())
     found = {
         "state": _state(record, trust, waiting, due),
         "next": {"action": due[0], "when": due[1]},
@@ -27,8 +31,8 @@ def status(record, trust, store, due, error):
         found["pending"] = {"until": waiting.until}
     if record is None:
         return found
-    del pending, waiting, trust, store
-    forget("devid.pending", "devid.schedule", "devid.store", "devid.trust")
+    del pending, waiting, trust
+    forget(*FOR_TRUST)
     from pki import name, x509
 
     certificate = x509.Certificate(record.certificate)

@@ -50,7 +50,7 @@ def plan(device):
     except StorageError:
         return "enroll", 0
     del pending
-    forget("devid.pending", "devid.record", "devid.store")
+    forget("devid.")
     until = waiting.until if waiting else 0
     if until > unix_time.now() + device._limits.MAX_RETRY_AFTER:
         until = 0  # the clock was set back

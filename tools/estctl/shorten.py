@@ -36,8 +36,8 @@ def shortened(text: str, module: str, sources: dict[str, str]) -> str:
     module: its key in sources, which holds the whole library: names mean the same in all of it.
     """
     library = _library(tuple(sorted(sources.items())))
-    names = {**library.attributes, **library.globals[module]}
-    arguments = _arguments(ast.parse(text), library, module in PUBLIC)
+    names = library.names[module]
+    arguments = _arguments(ast.parse(text), library, module)
     lines = text.splitlines(keepends=True)
     # From the end on, so that what is left keeps its place.
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(text).readline))):
@@ -64,16 +64,22 @@ class _Library:
                 places.setdefault(name, set()).add(module)
         self.used.update(places, self.keywords)
         free = [name for name in _spare_names() if name not in self.used]
-        # An attribute may be called as an argument is, but a module's own names must not be.
-        shared = sorted(name for name in places if _is_private(name) and len(places[name]) > 1)
-        self.attributes = dict(zip(shared, free, strict=False))
-        self.arguments = free[: len(shared)]
-        own = free[len(shared) :]
-        self.globals = {}
-        for module, tree in trees.items():
-            names = [name for name in places if _is_private(name) and places[name] == {module}]
-            names += [name for name in _own_names(tree) if name not in places]
-            self.globals[module] = dict(zip(names, own, strict=False))
+        # Names that no module has both of can be the same: no object has both of them, for the
+        # module of its class has all of its attributes. So a few names are enough.
+        own = {module: list(_own_names(tree)) for module, tree in trees.items()}
+        wanted = [(name, places[name]) for name in sorted(places) if _is_private(name)]
+        for module, names in own.items():
+            wanted += [(name, {module}) for name in names if name not in places]
+        self.names: dict[str, dict[str, str]] = {module: {} for module in trees}
+        self.arguments = {module: list(free) for module in trees}
+        taken: dict[str, set[str]] = {module: set() for module in trees}
+        for name, modules in sorted(wanted, key=lambda wish: -len(wish[1])):
+            new = next(each for each in free if not any(each in taken[place] for place in modules))
+            for module in modules:
+                taken[module].add(new)
+                self.names[module][name] = new
+                if name in own[module]:  # an argument of that name would hide it
+                    self.arguments[module].remove(new)
 
     def _attributes(self, tree: ast.AST) -> Iterator[str]:
         """Yield what a module has as attributes and methods, and note all other names."""
@@ -126,22 +132,22 @@ def _is_const(value: ast.expr) -> bool:
     )
 
 
-def _arguments(tree: ast.Module, library: _Library, public: bool) -> dict[tuple[int, int], str]:
+def _arguments(tree: ast.Module, library: _Library, module: str) -> dict[tuple[int, int], str]:
     """Return the short names of arguments, by where these stand.
 
-    Not of those that are given by name somewhere, or bound otherwise than by an assignment. Where
-    applications call (public), only a private function's.
+    Not of those that are given by name somewhere, or bound otherwise than by an assignment. In a
+    module that applications call, only a private function's.
     """
     found: dict[tuple[int, int], str] = {}
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     for function in itertools.chain(tree.body, *(node.body for node in classes)):
         if not isinstance(function, Function):
             continue
-        if public and not _is_private(function.name):
+        if module in PUBLIC and not _is_private(function.name):
             continue
         kept = library.keywords | {"self", "cls"} | set(_bound(function))
         names = [argument.arg for argument in function.args.args]
-        short = dict(zip(names, library.arguments, strict=False))
+        short = dict(zip(names, library.arguments[module], strict=False))
         for node in ast.walk(function):
             name = node.id if isinstance(node, ast.Name) else getattr(node, "arg", None)
             if isinstance(node, (ast.Name, ast.arg)) and name in short.keys() - kept:

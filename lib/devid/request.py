@@ -1,0 +1,80 @@
+"""The key and the request of an enrolment or a renewal (PKCS #10; RFC 7030 4.2)."""
+
+from heap import forget
+from micropython import const
+
+from devid import FOR_TRUST
+
+_INFO = const(20)
+
+# What says what a request is to hold, and what makes it: never both in the heap at once.
+FOR_NAMES = (
+    "est_link",
+    "pki.csr_template",
+    "pki.csr_wishes",
+    "pki.csrattrs",
+    "pki.general_name",
+    "pki.key_kind",
+    "pki.name",
+    "pki.renewal",
+    "pki.x509",
+)
+FOR_REQUEST = (
+    "pki.csr",
+    "pki.ec",
+    "pki.entropy",
+    "pki.keys",
+    "pki.p256",
+    "pki.rfc6979",
+)
+
+
+async def make(device, client, private, record=None):
+    """Make a key and the request that the server asks for.
+
+    device: the devid.DeviceIdentity; client: its est.Client, connected. private: SEC 1 DER of a
+    key that is there already, or empty. record: the devid.record.Record that is renewed, or None.
+    Returns (SEC 1 DER, PKCS #10 DER or an est_link.Linked).
+    """
+    settings = device._settings
+    attributes = await client.csrattrs() if settings.csrattrs else None
+    await client.park()
+    forget(*FOR_TRUST)
+    from pki import csr
+
+    parts = linked = None
+    if record:
+        from pki import renewal
+
+        parts = renewal.parts(record.certificate) + ([],)
+        del renewal
+    if attributes or settings.link or client.tls_unique:
+        from devid import wishes
+
+        parts, linked = await wishes.parts(
+            client, settings, attributes, device._log, parts and parts[:2]
+        )
+        del wishes
+    elif not record:
+        parts = csr.parts(
+            settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
+        )
+    attributes = None
+    forget("devid.wishes", *FOR_NAMES)
+    if record and not private and not settings.rekey:
+        private = record.key
+    from pki import keys
+
+    if private:
+        key = await keys.load(private)
+    else:
+        device._log(_INFO, "key: generating P-256")
+        key = await keys.generate()
+    request = linked(key) if linked else await csr.signed(key, *parts)
+    return await key.private_bytes(), request
+
+
+def forgotten():
+    """Let all that makes requests leave the heap."""
+    forget(*FOR_NAMES)
+    forget(*FOR_REQUEST)

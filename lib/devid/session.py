@@ -1,0 +1,94 @@
+"""What each operation with the EST server begins and ends with; not in the heap in between."""
+
+import unix_time
+from est_errors import EstError
+from heap import forget
+from micropython import const
+
+from devid import FOR_TRUST
+
+_INFO = const(20)
+_ERROR = const(40)
+_DAY = const(86400)
+
+
+def client(device, record):
+    """Return an est.Client with the identity of a Record, or else the settings' credential.
+
+    device: the devid.DeviceIdentity. Raises ConfigError.
+    """
+    settings = device._settings
+    arguments = device._trust().arguments()
+    if record is None or settings.keep_secret:
+        arguments["user"] = settings.user
+        arguments["password"] = settings.password
+        arguments["token"] = settings.token
+        arguments["at_once"] = settings.at_once
+    if record:
+        who = record.certificate, record.key, record.chain
+    else:
+        arguments["psk"] = settings.psk
+        who = settings.certificate, settings.key, settings.intermediates
+    arguments["certificate"], arguments["key"], arguments["intermediates"] = who
+    forget(*FOR_TRUST)
+    import est
+
+    return est.Client(
+        settings.host,
+        settings.port,
+        settings.label,
+        limits=device._limits,
+        log=device._log,
+        original_spec=settings.original_spec,
+        redirects=settings.redirects,
+        **arguments,
+    )
+
+
+def keep_trust(device, client):
+    """Keep the anchors of a client, which have verified the server, and the time.
+
+    Returns whether they changed; see devid.trust.TrustStores.keep(). Raises StorageError.
+    """
+    if not client.verified:
+        return False
+    # The server's certificate is valid now: no clock that was set wrong gets into the store.
+    now = unix_time.now()
+    time = None
+    if not device._assumed and now > device._store().load_time() + _DAY:
+        time = now
+    device._asked = now
+    changed = device._trust().keep(client, time)
+    if changed:
+        device._log(_INFO, "store: %d trust anchors committed" % len(client.anchors))
+        _changed(device)
+    return changed
+
+
+def commit(device, private, certificate, chain):
+    """Make this the identity; what waited, and the one-time secret, are over with it.
+
+    private: SEC 1 DER, certificate: DER, bytes-like; chain: list of DER. Raises StorageError.
+    """
+    from devid import record, store
+
+    found = record.Record(private, bytes(certificate), chain)
+    try:
+        kept = device._store()
+        kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
+        device._record = found
+        kept.settle()
+    except EstError as error:
+        error.step = "store"
+        raise
+    device._log(_INFO, "store: identity committed")
+    device._forget_secret()
+    _changed(device)
+
+
+def _changed(device):
+    if device.on_change and device._record:
+        try:
+            device.on_change(device)
+        except Exception as error:  # the application's: it must not stop the renewals
+            device._log(_ERROR, "on_change: %s" % repr(error))
