@@ -9,8 +9,6 @@ which is then fetched over a provisional connection that carries nothing else (R
 issued certificate is given out only when it matches the request's key and chains to the CA.
 """
 
-import asyncio
-
 import est_limits
 import unix_time
 from est_errors import (  # noqa: F401 - users find the errors here
@@ -28,16 +26,17 @@ from est_errors import (  # noqa: F401 - users find the errors here
     ServerError,
     StorageError,
     TrustError,
+    at,
 )
 from heap import forget, write_over
 from micropython import const
 
 _INFO = const(20)  # of logging
-_REDIRECTS = (301, 302, 307, 308)
 _FOR_EXCHANGE = (
     "base64_stream",
     "est_auth",
     "est_digest",
+    "est_exchange",
     "est_redirect",
     "est_response",
     "http_stream",
@@ -354,105 +353,12 @@ class Client:
     async def _operation(
         self, method, operation, content_type=None, body=None, nothing=(), read=None
     ):
-        """Perform one operation; return the decoded body, or None for a status in `nothing`.
+        """Perform one operation: see est_exchange.operation()."""
+        import est_exchange
 
-        read: what reads the body of a success, in place of est_response.body. Whatever goes wrong
-        closes the connection and names the operation.
-        """
-        if self._provisional and operation != "cacerts":
-            raise TrustError("an unverified server is asked for /cacerts alone", operation)
-        try:
-            return await self._exchange(
-                method, self._path + operation, content_type, body, nothing, read
-            )
-        except EstError as error:
-            await self.close()
-            raise at(operation, error)
-        except asyncio.CancelledError:
-            await self.close()
-            raise
-        finally:
-            if self._home:
-                import est_redirect
-
-                await est_redirect.home(self)
-
-    async def _exchange(self, method, path, content_type, body, nothing, read):
-        """Send a request until its final answer: authentication and redirects included."""
-        answered = 0
-        redirects = self._limits.MAX_REDIRECTS
-        while True:
-            response = await self._request(method, path, content_type, body)
-            status = response.status
-            target = None
-            if "authentication-info" in response.headers and isinstance(self._authorization, list):
-                import est_digest
-
-                est_digest.follow(self._authorization, response.headers["authentication-info"])
-            if status in nothing:
-                await self._past(response)
-                return None
-            if status in (200, 201):
-                if not read:
-                    from est_response import body as read
-                return await self._within(read(response, self._limits, self._text))
-            if status == 401 and self._credential and not self._provisional:
-                import est_auth
-
-                if est_auth.answer(self, response, answered):
-                    answered += 1
-                    target = path
-            elif status in _REDIRECTS and redirects and not self._provisional:
-                import est_redirect
-
-                redirects -= 1
-                target = await est_redirect.follow(self, path, response)
-            if target is None:
-                import est_refusal
-
-                raise await self._within(
-                    est_refusal.error(response, self._limits, self._now(), self._authorization)
-                )
-            path = target
-            await self._past(response)
-            # It holds its connection, which may be closed by now, and a new one wants the room.
-            response = est_auth = None
-
-    async def _request(self, method, path, content_type, body):
-        """Send one request over the kept connection, or a new one; return the Response."""
-        headers = [("Accept", "*/*")]
-        if content_type:
-            headers.append(("Content-Type", content_type))
-            if self._original_spec:
-                headers.append(("Content-Transfer-Encoding", "base64"))
-        authorization = self._authorization
-        if authorization and not self._provisional:
-            if not isinstance(authorization, str):
-                import est_digest
-
-                authorization = est_digest.answer(authorization, method, path)
-            headers.append(("Authorization", authorization))
-        self._resume()
-        if self._http and self._http.reusable:
-            try:
-                return await self._send(method, path, headers, body)
-            except DeadlineError:
-                raise
-            except NetworkError:
-                # Servers close a kept connection without saying so (libest after a 401).
-                self._log(_INFO, "the server closed the connection")
-        await self.connect()
-        return await self._send(method, path, headers, body)
-
-    async def _send(self, method, path, headers, body):
-        if callable(body):
-            body = await body()  # for this very connection
-        response = await self._within(self._http.request(method, path, headers, body))
-        if self._psk:
-            import est_psk
-
-            est_psk.answered(self)
-        return response
+        return await est_exchange.operation(
+            self, method, operation, content_type, body, nothing, read
+        )
 
     async def connect(self):
         """Open a new connection: verified, or provisional while there is no anchor.
@@ -476,30 +382,6 @@ class Client:
             "pki.x509",
         )
         self._use(stream)
-
-    async def _within(self, step):
-        """Bound one whole step of an exchange, however slowly its bytes trickle."""
-        try:
-            return await asyncio.wait_for(step, self._limits.REQUEST_TIMEOUT)
-        except asyncio.TimeoutError:
-            raise DeadlineError(
-                "the exchange took longer than %d s" % self._limits.REQUEST_TIMEOUT
-            )
-
-    async def _past(self, response):
-        """Read the rest of an answer past; a server that breaks off costs a new connection."""
-        if self._http:
-            try:
-                await self._within(response.discard(self._limits.CHUNK_SIZE))
-            except EstError:
-                await self.close()
-
-
-def at(operation, error):
-    """Name the operation in an error that does not name its step yet; return the error."""
-    if error.step is None:
-        error.step = operation
-    return error
 
 
 def _silent(level, text):

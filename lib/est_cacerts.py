@@ -1,7 +1,6 @@
 """The operation /cacerts of est.Client (RFC 7030 4.1): fetch, decide what counts, adopt it."""
 
-import est
-from est_errors import ConfigError, EstError, ProtocolError, TrustError
+from est_errors import ConfigError, EstError, ProtocolError, TrustError, at
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -36,7 +35,7 @@ async def fetch(client, close=False):
             )
         await _adopt(client, found, received)
     except EstError as error:
-        raise est.at("cacerts", error)
+        raise at("cacerts", error)
     return client.ca_certificates
 
 
@@ -56,7 +55,7 @@ async def candidate(client):
     try:
         return await est_anchors.candidate(received, client._now(), client._limits)
     except EstError as error:
-        raise est.at("cacerts", error)
+        raise at("cacerts", error)
 
 
 async def _bag(client, close):
@@ -75,6 +74,7 @@ async def _bag(client, close):
     # frames would stay alive with all that they held.
     if close:
         await client.close()
+        client._received = client._text = None
     if not found:
         raise ProtocolError("the server sent no CA certificate", "cacerts")
     return found

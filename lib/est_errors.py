@@ -95,3 +95,10 @@ class RetryLater(ServerError):
     def __init__(self, message, status, retry_after=None, reason="", step=None):
         super().__init__(message, status, reason, step)
         self.retry_after = retry_after
+
+
+def at(operation, error):
+    """Name the operation in an error that does not name its step yet; return the error."""
+    if error.step is None:
+        error.step = operation
+    return error

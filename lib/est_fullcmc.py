@@ -4,8 +4,7 @@ The request is a PKCS #10 request in a signed Full PKI Request; the answer is si
 never sent over a provisional connection, which 4.1.1 would allow.
 """
 
-import est
-from est_errors import EstError, ServerError
+from est_errors import EstError, ServerError, at
 from heap import forget
 
 _TYPE = "application/pkcs7-mime; smime-type=CMC-request"
@@ -54,7 +53,7 @@ async def fetch(client, csr, key, certificate, close):
 
         return await client._issued(found, request_public_key(csr.der if callable(csr) else csr))
     except EstError as error:
-        raise est.at("fullcmc", error)
+        raise at("fullcmc", error)
 
 
 async def _made(csr, key, transaction, nonce, certificate):
@@ -64,7 +63,7 @@ async def _made(csr, key, transaction, nonce, certificate):
     try:
         return encode_lines(await cmc.request(key, csr, transaction, nonce, certificate))
     except EstError as error:
-        raise est.at("fullcmc", error)
+        raise at("fullcmc", error)
     finally:
         forget("pki.cmc", "pki.entropy")
 

@@ -5,8 +5,7 @@ device makes its own where it can (section 6). Asked to (pki.key_protection), th
 it; what opens it then is `decrypt`: (identifier, AES key), both bytes, or a P-256 key object.
 """
 
-import est
-from est_errors import EstError, KeyFault, LimitError, ProtocolError
+from est_errors import EstError, KeyFault, LimitError, ProtocolError, at
 from heap import forget
 from micropython import const
 
@@ -44,7 +43,7 @@ async def fetch(client, csr, decrypt, close):
         key, public = await _opened(key, encrypted, decrypt)
         return key, await client._issued(_certificates(message, client._limits), public)
     except EstError as error:
-        raise est.at("serverkeygen", error)
+        raise at("serverkeygen", error)
 
 
 async def _opened(key, encrypted, decrypt):

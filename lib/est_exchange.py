@@ -1,0 +1,135 @@
+"""One operation of est.Client over HTTP: requests, authentication, redirects, refusals.
+
+It leaves the heap with the connection, before what came is checked.
+"""
+
+import asyncio
+
+from est_errors import DeadlineError, EstError, NetworkError, TrustError, at
+from micropython import const
+
+_INFO = const(20)  # of logging
+_REDIRECTS = (301, 302, 307, 308)
+
+
+async def operation(client, method, name, content_type, body, nothing, read):
+    """Perform one operation; return the decoded body, or None for a status in `nothing`.
+
+    read: what reads the body of a success, in place of est_response.body. Whatever goes wrong
+    closes the connection and names the operation.
+    """
+    if client._provisional and name != "cacerts":
+        raise TrustError("an unverified server is asked for /cacerts alone", name)
+    try:
+        return await _exchange(
+            client, method, client._path + name, content_type, body, nothing, read
+        )
+    except EstError as error:
+        await client.close()
+        raise at(name, error)
+    except asyncio.CancelledError:
+        await client.close()
+        raise
+    finally:
+        if client._home:
+            import est_redirect
+
+            await est_redirect.home(client)
+
+
+async def _exchange(client, method, path, content_type, body, nothing, read):
+    """Send a request until its final answer: authentication and redirects included."""
+    answered = 0
+    redirects = client._limits.MAX_REDIRECTS
+    while True:
+        response = await _request(client, method, path, content_type, body)
+        status = response.status
+        target = None
+        if "authentication-info" in response.headers and isinstance(client._authorization, list):
+            import est_digest
+
+            est_digest.follow(client._authorization, response.headers["authentication-info"])
+        if status in nothing:
+            await _past(client, response)
+            return None
+        if status in (200, 201):
+            if not read:
+                from est_response import body as read
+            return await _within(client, read(response, client._limits, client._text))
+        if status == 401 and client._credential and not client._provisional:
+            import est_auth
+
+            if est_auth.answer(client, response, answered):
+                answered += 1
+                target = path
+        elif status in _REDIRECTS and redirects and not client._provisional:
+            import est_redirect
+
+            redirects -= 1
+            target = await est_redirect.follow(client, path, response)
+        if target is None:
+            import est_refusal
+
+            raise await _within(
+                client,
+                est_refusal.error(response, client._limits, client._now(), client._authorization),
+            )
+        path = target
+        await _past(client, response)
+        # It holds its connection, which may be closed by now, and a new one wants the room.
+        response = est_auth = None
+
+
+async def _request(client, method, path, content_type, body):
+    """Send one request over the kept connection, or a new one; return the Response."""
+    headers = [("Accept", "*/*")]
+    if content_type:
+        headers.append(("Content-Type", content_type))
+        if client._original_spec:
+            headers.append(("Content-Transfer-Encoding", "base64"))
+    authorization = client._authorization
+    if authorization and not client._provisional:
+        if not isinstance(authorization, str):
+            import est_digest
+
+            authorization = est_digest.answer(authorization, method, path)
+        headers.append(("Authorization", authorization))
+    client._resume()
+    if client._http and client._http.reusable:
+        try:
+            return await _send(client, method, path, headers, body)
+        except DeadlineError:
+            raise
+        except NetworkError:
+            # Servers close a kept connection without saying so (libest after a 401).
+            client._log(_INFO, "the server closed the connection")
+    await client.connect()
+    return await _send(client, method, path, headers, body)
+
+
+async def _send(client, method, path, headers, body):
+    if callable(body):
+        body = await body()  # for this very connection
+    response = await _within(client, client._http.request(method, path, headers, body))
+    if client._psk:
+        import est_psk
+
+        est_psk.answered(client)
+    return response
+
+
+async def _within(client, step):
+    """Bound one whole step of an exchange, however slowly its bytes trickle."""
+    try:
+        return await asyncio.wait_for(step, client._limits.REQUEST_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise DeadlineError("the exchange took longer than %d s" % client._limits.REQUEST_TIMEOUT)
+
+
+async def _past(client, response):
+    """Read the rest of an answer past; a server that breaks off costs a new connection."""
+    if client._http:
+        try:
+            await _within(client, response.discard(client._limits.CHUNK_SIZE))
+        except EstError:
+            await client.close()
