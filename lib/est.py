@@ -154,12 +154,15 @@ class Client:
     async def close(self):
         """Close the connection; the client may be used again."""
         if self._http:
-            self._resume()
-            http, self._http = self._http, None
-            await http.close()
+            await self._end()
             await write_over()
             # What only a connection needs makes room for what checks its answer.
             forget(*_FOR_EXCHANGE)
+
+    async def _end(self):
+        self._resume()
+        http, self._http = self._http, None
+        await http.close()
 
     async def park(self):
         """Let the code that serves the connection leave the heap; the connection stays open.

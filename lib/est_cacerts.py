@@ -12,7 +12,8 @@ async def fetch(client, close=False):
     provisional = client._provisional
     if provisional and not client._fingerprint:
         raise TrustError("nobody has vouched for this server yet", "cacerts")
-    received = await _bag(client, close)
+    received = await _bag(client)
+    await _end(client, close)
     if client.verified and _known(client, received):
         client.ca_certificates = received
         client._log(_INFO, "cacerts: unchanged")
@@ -49,7 +50,8 @@ async def candidate(client):
     """Fetch the root (DER bytes) that a person may approve: see Client.candidate."""
     if not client._provisional:
         raise ConfigError("there is trust already: nothing is to be approved", "cacerts")
-    received = await _bag(client, True)
+    received = await _bag(client)
+    await _end(client, True)
     import est_anchors
 
     try:
@@ -58,9 +60,8 @@ async def candidate(client):
         raise at("cacerts", error)
 
 
-async def _bag(client, close):
+async def _bag(client):
     """Return what /cacerts sends: DER certificates, unordered, nothing of it checked."""
-    close = close or client._provisional  # 4.1.1: nothing else is ever sent on that one
     try:
         found = await client._certificates("GET", "cacerts")
     except EstError as error:
@@ -70,14 +71,19 @@ async def _bag(client, close):
                 "a server that is not verified yet wants credentials (401): it gets none"
             )
         raise
-    # Not in a `finally`: here the call takes the place, in this frame, of the one before, whose
-    # frames would stay alive with all that they held.
-    if close:
-        await client.close()
-        client._received = client._text = None
     if not found:
         raise ProtocolError("the server sent no CA certificate", "cacerts")
     return found
+
+
+async def _end(client, close):
+    """End the connection, where that is wanted or has to be.
+
+    Not in the frame that waited for the answer: it holds all that the exchange had.
+    """
+    if close or client._provisional:  # 4.1.1: nothing else is ever sent on that one
+        await client.close()
+        client._received = client._text = None
 
 
 async def _adopt(client, database, received):
