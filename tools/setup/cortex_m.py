@@ -158,17 +158,6 @@ def _unpack_qemu(work: Path, made: Path, suite: str, arch: str) -> None:
     debian.unpack(packages, root)
     for surplus in ("usr/share", "var", "etc", "usr/sbin", "sbin"):
         shutil.rmtree(root / surplus, ignore_errors=True)
-    loaders = [it for it in root.glob("**/ld-*.so.*") if it.is_file() and not it.is_symlink()]
-    if not loaders:
-        raise SetupError("QEMU's packages have no loader: they are made in another way now")
-    loader = loaders[0].relative_to(root)
-    folders = sorted({path.parent.relative_to(root) for path in root.glob("**/*-linux-gnu/*.so*")})
-    libraries = ":".join(f"$root/{folder}" for folder in folders)
     wrapper = made / "qemu-system-arm"
-    wrapper.write_text(
-        "#!/bin/sh\n# Starts QEMU through its own loader and libraries. Made by a test's set-up.\n"
-        f'root="${{0%/*}}/root"\nexec "$root/{loader}" --library-path "{libraries}"'
-        ' "$root/usr/bin/qemu-system-arm" "$@"\n'
-    )
-    wrapper.chmod(0o755)
+    debian.make_wrapper(root, "usr/bin/qemu-system-arm", wrapper)
     run([str(wrapper), "--version"], deadline=20)

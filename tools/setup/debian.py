@@ -257,6 +257,29 @@ def unpack(packages: Sequence[Path], root: Path) -> None:
         run(["dpkg-deb", "-x", str(package), str(root)], deadline=60)
 
 
+def make_wrapper(root: Path, program: str, wrapper: Path) -> None:
+    """Write a script that starts a program of an unpacked root.
+
+    It runs through the loader and libraries of its own packages. `program` is relative to `root`,
+    and `wrapper`, the script, lies beside `root`. Raises SetupError where there is no loader.
+    """
+    loaders = [it for it in root.glob("**/ld-*.so.*") if it.is_file() and not it.is_symlink()]
+    if not loaders:
+        raise SetupError(
+            f"the packages of {program} have no loader: they are made in another way now"
+        )
+    loader = loaders[0].relative_to(root)
+    folders = sorted({path.parent.relative_to(root) for path in root.glob("**/*-linux-gnu/*.so*")})
+    libraries = ":".join(f"$root/{folder}" for folder in folders)
+    wrapper.write_text(
+        f"#!/bin/sh\n# Starts {wrapper.name} through its own loader and libraries.\n"
+        "# Made by a test's set-up.\n"
+        f'root="${{0%/*}}/root"\nexec "$root/{loader}" --library-path "{libraries}"'
+        f' "$root/{program}" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+
+
 def fetch_from_mirrors(
     folder: Path,
     suite: str,
