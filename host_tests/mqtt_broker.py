@@ -24,6 +24,17 @@ from setup import mosquitto
 from setup.progress import SetupError, complaint
 
 _README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+_SIMPLE = """
+
+def _check_msg(self):
+    self.sock.setblocking(False)
+    return self._wait_msg()
+
+
+MQTTClient.publish = MQTTClient._publish
+MQTTClient.wait_msg = MQTTClient._wait_msg
+MQTTClient.check_msg = _check_msg
+"""
 _DEADLINE = 30  # seconds for what a test waits for
 
 
@@ -35,11 +46,7 @@ def umqtt() -> str:
     """
     wheel = metadata.distribution("micropython-home-assistant")
     source = Path(str(wheel.locate_file("mha/umqtt/__init__.py"))).read_text()
-    return source + (
-        "\n\ndef _check_msg(self):\n    self.sock.setblocking(False)\n    return self._wait_msg()\n"
-        "\n\nMQTTClient.publish = MQTTClient._publish\nMQTTClient.wait_msg = MQTTClient._wait_msg\n"
-        "MQTTClient.check_msg = _check_msg\n"
-    )
+    return source + _SIMPLE
 
 
 def enroll(server: Server, folder: Path, name: str, *options: str) -> None:

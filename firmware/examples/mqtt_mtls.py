@@ -1,7 +1,7 @@
 """MQTT with the board's own certificate: copy it to the board as app.py.
 
-It needs micropython-lib's umqtt.simple: `mpremote mip install umqtt.simple`; ESP32 firmware has it.
-The broker needs a certificate under the same CA; README.md shows how Mosquitto is set up.
+It needs micropython-lib's umqtt.simple: `mpremote mip install umqtt.simple`; firmware for ESP32
+has it. The broker needs a certificate under the same CA; README.md shows how to set up Mosquitto.
 umqtt.simple holds up everything else while it connects, a renewal included.
 """
 

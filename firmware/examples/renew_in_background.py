@@ -1,7 +1,7 @@
 """A main.py of your own: the identity is kept renewed beside the application's work.
 
-Copy it to the board as main.py. It takes the place of firmware/main.py, which also joins the Wi-Fi
-of the settings; an app.py under that one needs the function `changed` and `identity.status()` only.
+Copy it to the board as main.py, in place of firmware/main.py, which does the same for an app.py
+and joins the Wi-Fi of the settings: here, what brings up the network comes first in start().
 """
 
 import asyncio
@@ -13,18 +13,18 @@ PERIOD = 60  # seconds between two reports
 
 
 def log(level, text):
-    """Print warnings and errors; a failed renewal is one, and is tried again."""
+    """Print warnings and errors; a renewal that failed is one, and is tried again."""
     if level >= 30:
         print(text)
 
 
 def changed(identity):
-    """Be called after each new certificate and each new trust anchor; return soon.
+    """Be called after each new certificate or trust anchor; return soon.
 
-    Connections that stand go on with the old certificate. Who wants the new one in use opens them
-    anew: the next identity.ssl_context() has it.
+    A connection that stands goes on with the old certificate. To use the new one, open it anew,
+    with a new identity.ssl_context().
     """
-    print("now with certificate", identity.status()["serial"])
+    print("certificate", identity.status()["serial"])
 
 
 async def work(identity):
@@ -39,11 +39,10 @@ async def work(identity):
 
 
 async def start():
-    """Have a certificate, keep it renewed, and work."""
-    await identity.ensure(None)  # waits for network and server as long as it takes
+    """Have a certificate; then keep it renewed, and work."""
+    await identity.ensure(None)  # waits for the network and the server as long as it takes
     identity.on_change = changed
-    task = asyncio.create_task(identity.keep_renewed())  # noqa: RUF006, F841
-    await work(identity)
+    await asyncio.gather(identity.keep_renewed(), work(identity))
 
 
 identity = DeviceIdentity.from_settings("device.json", log=log)

@@ -1,8 +1,11 @@
 """The examples of firmware/examples on a simulated board, over real mutual TLS."""
 
+import errno
+import functools
 import http.server
 import json
 import re
+import shutil
 import socket
 import ssl
 import threading
@@ -12,7 +15,6 @@ import pytest
 import slots
 from commands import estctl
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from estctl import library, simulation
 from estctl.timeline import Timeline
 from mqtt_broker import Broker, enroll, umqtt
@@ -43,7 +45,7 @@ def example(name, **values):
 
 @pytest.fixture(scope="module")
 def timeline(tmp_path_factory):
-    """The clocks: half a certificate's life is over when a board enrols while they are set back."""
+    """The clocks: set back while a board enrols, so that half its certificate's life is over."""
     return Timeline(tmp_path_factory.mktemp("clock"))
 
 
@@ -56,19 +58,13 @@ def server(servers, timeline, tmp_path_factory):
     return started
 
 
-@pytest.fixture
-def board(server, timeline, interpreter, tmp_path):
-    """A simulated board whose certificate will soon be due for renewal."""
-    return Board(server, timeline, interpreter, tmp_path / "flash")
+@pytest.fixture(scope="module")
+def enrolled(server, timeline, tmp_path_factory):
+    """Return a function: the flash of a board that was enrolled half a day ago, and its plan."""
 
-
-class Board:
-    """Attributes: flash (Path), name (str): the common name of its certificate."""
-
-    def __init__(self, server, timeline, interpreter, flash):
-        """Enrol it, half a day ago."""
-        self.flash, self._interpreter = flash, interpreter
-        flash.mkdir()
+    @functools.cache
+    def flash_and_plan(interpreter):
+        flash = tmp_path_factory.mktemp("enrolled")
         (flash / "app.py").write_text(PLAN)
         options = ["--flash", flash, "--interpreter", interpreter, "--clock", timeline.folder]
         options += ["--subject", "CN=pump-{unique_id}", *server.at, *server.credential]
@@ -77,7 +73,25 @@ class Board:
         timeline.advance(HALF)
         assert done.status == 0, done.err
         (due,) = [line[5:] for line in done.json["console"] if line.startswith("due: ")]
-        self._due = int(due)
+        return flash, int(due)
+
+    return flash_and_plan
+
+
+@pytest.fixture
+def board(enrolled, interpreter, tmp_path):
+    """An enrolled board; each test has its own copy."""
+    flash, due = enrolled(interpreter)
+    shutil.copytree(flash, tmp_path / "flash")
+    return Board(tmp_path / "flash", interpreter, due)
+
+
+class Board:
+    """Attributes: flash (Path), name (str): the common name of its certificate."""
+
+    def __init__(self, flash, interpreter, due):
+        """due: Unix seconds, when its certificate is to be renewed by default."""
+        self.flash, self._interpreter, self._due = flash, interpreter, due
         self.name = "pump-" + (flash / "unique_id").read_bytes().hex()
 
     def certificate(self):
@@ -128,6 +142,77 @@ def publisher(board):
     return install
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Tells a client what it sent, and who it is."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        who = dict(pair[0] for pair in self.connection.getpeercert()["subject"])
+        answer = b"%s from %s" % (body, who["commonName"].encode())
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+class Web(http.server.HTTPServer):
+    """Attributes: cafile (Path); refused: for each handshake that failed, why (str)."""
+
+    def get_request(self):
+        try:
+            return super().get_request()
+        except ssl.SSLError as error:
+            self.refused.append(str(error))
+            raise
+
+
+def ask_anonymously(web):
+    """Make a request without a certificate."""
+    context = ssl.create_default_context(cafile=web.cafile)
+    with (
+        socket.create_connection(("127.0.0.1", web.server_port), 30) as tcp,
+        context.wrap_socket(tcp, server_hostname="127.0.0.1") as tls,
+    ):
+        tls.sendall(b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
+        return tls.recv(1)
+
+
+@pytest.fixture
+def web(server, tmp_path):
+    """An HTTPS server under the server's CA, that wants a certificate of it."""
+    enroll(server, tmp_path, "web", "--san", "ip:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "web.pem", tmp_path / "web.key")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    started = Web(("127.0.0.1", 0), Handler)
+    started.cafile, started.refused = tmp_path / "ca.pem", []
+    started.socket = context.wrap_socket(started.socket, server_side=True)
+    threading.Thread(target=started.serve_forever, daemon=True).start()
+    yield started
+    started.shutdown()
+    started.server_close()
+
+
+def answered(line):
+    if line.startswith("server said"):
+        raise Seen
+
+
+@both
+def test_an_https_request_with_the_boards_certificate(board, web):
+    app = example("https_mtls.py", HOST="127.0.0.1", PORT=web.server_port)
+    (board.flash / "app.py").write_text(app)
+    lines = board.boot(answered)
+    assert lines[-1] == f"""server said 200 b'{{"pressure": 3.2}} from {board.name}'"""
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        ask_anonymously(web)
+    assert ["did not return a certificate" in each for each in web.refused] == [True]
+
+
 @both
 def test_mqtt_with_the_boards_certificate_and_with_its_next_one(board, broker, publisher):
     publisher(broker.port)
@@ -144,7 +229,7 @@ def test_mqtt_with_the_boards_certificate_and_with_its_next_one(board, broker, p
         if line == f"mqtt: {board.name}/command says enough":
             raise Seen
 
-    lines = board.boot(watch, renewal=8)
+    lines = board.boot(watch, renewal=10)
     first, second = connected
     assert first == old.serial_number and second == board.certificate().serial_number != first
     assert "store: identity committed" in lines, lines
@@ -156,3 +241,57 @@ def test_mqtt_with_the_boards_certificate_and_with_its_next_one(board, broker, p
     assert broker.publish("new/pressure", "3.2", "old") != 0, "revoked"
     assert broker.publish("new/pressure", "3.2", None) != 0, "without a certificate"
     assert broker.publish("new/pressure", "3.2", "new") == 0
+
+
+@both
+def test_mqtt_finds_its_broker_again(board, broker, publisher):
+    publisher(broker.port)
+    connected = []
+
+    def watch(line):
+        if line == "mqtt: connected":
+            connected.append(line)
+            if len(connected) > 1:
+                raise Seen
+            broker.restart()
+
+    lines = board.boot(watch)
+    assert any(line.startswith("mqtt: OSError") for line in lines), lines
+    broker.wait_for(f" as {board.name} ")
+
+
+@both
+def test_a_silent_broker_does_not_stop_a_board_for_ever(board, publisher):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        publisher(silent.getsockname()[1], DEADLINE=1)
+        failed = []
+
+        def watch(line):
+            if line.startswith("mqtt:"):
+                assert line == f"mqtt: OSError({errno.ETIMEDOUT},)"
+                failed.append(line)
+                if len(failed) == 2:
+                    raise Seen
+
+        board.boot(watch)
+
+
+@both
+def test_a_main_program_that_renews_in_the_background(board):
+    app = example("renew_in_background.py", PERIOD=1)
+    (board.flash / "main.py").write_text(app)
+    old = board.certificate()
+    seen = []
+
+    def watch(line):
+        seen.append(line)
+        if line.startswith("enrolled; ") and any(each.startswith("certificate ") for each in seen):
+            raise Seen
+
+    lines = board.boot(watch, renewal=10)
+    new = board.certificate()
+    assert new.serial_number != old.serial_number
+    assert f"certificate {new.serial_number:040x}" in lines, lines
+    planned = [line for line in lines if line.startswith("enrolled; ")]
+    assert len(planned) > 1 and planned[0] != planned[-1], lines
+    assert all("; renew at 20" in line for line in planned), lines
