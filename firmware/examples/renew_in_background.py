@@ -27,14 +27,22 @@ def changed(identity):
     print("certificate", identity.status()["serial"])
 
 
+def report(identity):
+    """Tell how the identity is, and what comes next."""
+    status = identity.status()
+    plan = status["next"]
+    print("%s; %s at %s" % (status["state"], plan["action"], unix_time.text(plan["when"])))
+    if status["last_error"]:
+        print("last error:", status["last_error"])
+
+
 async def work(identity):
     """Do what the device is for."""
     while True:
-        status = identity.status()
-        plan = status["next"]
-        print("%s; %s at %s" % (status["state"], plan["action"], unix_time.text(plan["when"])))
-        if status["last_error"]:
-            print("last error:", status["last_error"])
+        try:
+            report(identity)
+        except MemoryError:
+            print("not enough memory for a report now: a renewal has it")
         await asyncio.sleep(PERIOD)
 
 

@@ -22,6 +22,8 @@ from mqtt_broker import Broker, enroll, umqtt
 both = pytest.mark.parametrize("interpreter", ["micropython", "micropython32"], indirect=True)
 
 
+# What each runs in, a renewal included.
+HEAP = {"micropython": "256k", "micropython32": "128k"}
 HALF = 43200  # seconds: half the life of a certificate
 # A board's application: when its certificate is to be renewed.
 PLAN = """
@@ -115,7 +117,7 @@ class Board:
             watch(line)
 
         try:
-            simulation.boot(self.flash, self._interpreter, None, False, echo)
+            simulation.boot(self.flash, self._interpreter, HEAP[self._interpreter], False, echo)
         except Seen:
             return lines
         raise AssertionError(lines)
