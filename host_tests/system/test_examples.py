@@ -19,6 +19,7 @@ from estctl import library, simulation
 from estctl.timeline import Timeline
 from mqtt_broker import Broker, enroll, umqtt
 
+pytestmark = pytest.mark.timeout(150)  # seconds; a board that does not show what it should runs on
 both = pytest.mark.parametrize("interpreter", ["micropython", "micropython32"], indirect=True)
 
 
