@@ -100,7 +100,7 @@ def test_a_first_boot_loads_what_make_size_counts(server, tmp_path):
 def test_too_small_a_heap_is_one_clear_error(server, tmp_path):
     if interpreters.find("unix32") is None:
         pytest.skip(interpreters.why_missing("unix32"))
-    options = [*server.pinned, *server.credential, "--heap", "72k"]
+    options = [*server.pinned, *server.credential, "--heap", "56k"]
     done = boot(server, tmp_path / "flash", "micropython32", *options)
     assert done.status == 1 and "not enough memory" in done.err, done.err
 
