@@ -250,7 +250,8 @@ class DeviceIdentity:
             return report.status(self)
         finally:
             del report
-            forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
+            if not self._busy:  # else the attempt under way would load them a second time
+                forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
 
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""
