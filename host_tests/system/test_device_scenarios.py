@@ -210,7 +210,7 @@ class TestStores:
 class TestKeyUpdate:
     def test_a_device_lives_through_a_rollover_of_its_ca(self, servers, board, tmp_path):
         server = servers.start(tmp_path / "server", "--scenario", "rollover")
-        board.heap = ["--heap", "112k"] if board.interpreter == "micropython32" else []
+        board.heap = ["--heap", "96k"] if board.interpreter == "micropython32" else []
         first = board.boot(*server.pinned, *server.credential)
         assert first.status == 0, first.err
         assert first.json["trust"]["anchors"] == [server.fingerprint]
