@@ -5,6 +5,21 @@ async with EstServer(Settings(folder)) as server:
 """
 
 from estctl.server.running import EstServer
-from estctl.server.settings import Authentication, KeyKind, Settings, SettingsError, TlsVersions
+from estctl.server.settings import (
+    Authentication,
+    KeyKind,
+    RollOver,
+    Settings,
+    SettingsError,
+    TlsVersions,
+)
 
-__all__ = ["Authentication", "EstServer", "KeyKind", "Settings", "SettingsError", "TlsVersions"]
+__all__ = [
+    "Authentication",
+    "EstServer",
+    "KeyKind",
+    "RollOver",
+    "Settings",
+    "SettingsError",
+    "TlsVersions",
+]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
@@ -50,6 +51,15 @@ def lasting(days: int, issuer: Pair | None = None) -> Validity:
 def is_current(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is valid now."""
     return certificate.not_valid_before_utc <= now() <= certificate.not_valid_after_utc
+
+
+def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether a certificate names an issuer and has its signature."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def new_key(kind: KeyKind) -> PrivateKey:

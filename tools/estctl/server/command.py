@@ -24,6 +24,7 @@ from estctl.server.settings import (
     Authentication,
     KeyKind,
     Link,
+    RollOver,
     Settings,
     SettingsError,
     TlsVersions,
@@ -160,6 +161,20 @@ def server(
         int,
         typer.Option("--days", min=1, help="Validity of what is issued.", rich_help_panel=_CA),
     ] = 365,
+    root_days: Annotated[
+        int,
+        typer.Option("--root-days", min=1, help="Validity of a new root.", rich_help_panel=_CA),
+    ] = 7300,
+    roll_over: Annotated[
+        RollOver | None,
+        typer.Option(
+            "--roll-over",
+            help="begin: a new root and issuing CA, which issue from now on; /cacerts has the old"
+            " ones, too, and what links the roots. finish: the old root is gone from it. Without:"
+            " what was begun goes on. Certificates of every generation may renew.",
+            rich_help_panel=_CA,
+        ),
+    ] = None,
     scenario: Annotated[
         str | None,
         typer.Option(
@@ -219,6 +234,8 @@ def server(
             labels=tuple(label or ()),
             ca_key=ca_key,
             days=days,
+            root_days=root_days,
+            roll_over=roll_over,
             tls=tls,
             csrattrs=attributes.of_option(csrattrs, link == Link.REQUIRE),
             key_encryption_key=key_generation.read_key(key_encryption_key),

@@ -16,10 +16,14 @@ from estctl.server.profiles.rules import Rules
 from estctl.server.profiles.wire import Wire
 from estctl.server.records import Records
 from estctl.server.scenarios import Scenario, Scene
-from estctl.server.settings import Authentication, KeyKind, Settings
+from estctl.server.settings import Authentication, KeyKind, RollOver, Settings
 from estctl.server.waiting import WaitingRoom
 
 _PATIENCE = 2.0  # seconds that requests get to end when the server ends
+_ROLLING_OVER = (
+    "a rollover is under way: /cacerts lists the old root and the new one, the new one issues;"
+    " --roll-over finish ends it"
+)
 
 
 def _silent(_: events.Event) -> None:
@@ -119,6 +123,8 @@ class EstServer:
         tls.present(self._tls, self.authority.stage.tls)
 
     def _tell_phase(self) -> None:
+        if self.authority.rolling_over:
+            self._log(events.event(_ROLLING_OVER, good=True))
         text = self.authority.stage.text or self._scenario.summary
         if self.phases > 1:
             text = f"phase {self._phase} of 0 to {self.phases - 1}: {text}"
@@ -187,4 +193,6 @@ def _authority(settings: Settings, scenario: Scenario) -> Authority:
         settings.certificate_names(),
         settings.days,
         scenario.aged,
+        settings.root_days,
+        RollOver(settings.roll_over) if settings.roll_over else None,
     )

@@ -48,6 +48,13 @@ class KeyKind(str, Enum):
     RSA4096 = "rsa4096"
 
 
+class RollOver(str, Enum):
+    """A step of the rollover to a new root and a new issuing CA (RFC 7030 4.1.3)."""
+
+    BEGIN = "begin"
+    FINISH = "finish"
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a server is told; `folder` keeps its CA, its records and its password.
@@ -67,6 +74,8 @@ class Settings:
     labels: tuple[str, ...] = ()  # empty: every label
     ca_key: KeyKind | None = None  # None: what the folder has, and p256 in a new one
     days: int = 365  # validity of what is issued
+    root_days: int = 7300  # validity of a new root
+    roll_over: RollOver | None = None  # what to do with the CA first
     tls: TlsVersions = TlsVersions.BOTH
     csrattrs: bytes | None = None  # the DER of CsrAttrs; None: 204
     key_encryption_key: bytes | None = field(default=None, repr=False)  # AES, of /serverkeygen
@@ -87,8 +96,10 @@ class Settings:
             raise SettingsError(f"port {self.port} is not between 0 and 65535")
         if self.linked and self.tls == TlsVersions.V1_3:
             raise SettingsError("--link require needs TLS 1.2: TLS 1.3 has no tls-unique")
-        if self.days < 1:
+        if self.days < 1 or self.root_days < 1:
             raise SettingsError("certificates are valid for one day or more")
+        if self.roll_over and self.scenario:
+            raise SettingsError("--roll-over is not for a scenario: that has its own CAs")
         for name in self.names:
             if _address(name) is None and not _HOST_NAME.fullmatch(name):
                 raise SettingsError(f"{name!r} is neither a DNS name nor an IP address")

@@ -7,8 +7,7 @@ NewWithOld the new key signed by the old one; NewWithNew is the new root. All ha
 import dataclasses
 
 from estctl.server import certificates, stored
-from estctl.server.authority import NAME
-from estctl.server.certificates import Validity
+from estctl.server.generations import NAME, new_with_old, old_with_new
 from estctl.server.scenarios import making
 from estctl.server.scenarios.attackers import under_attack
 from estctl.server.scenarios.scene import Play, Scenario, Scene, alone, certificates_of
@@ -27,17 +26,15 @@ _PHASES = (
 def _rollover(scene: Scene) -> Play:
     old, old_issuing = scene.authority.root, scene.authority.issuing
     new, new_issuing = _successors(scene)
-    new_with_old = _new_with_old(new, old)
+    link = new_with_old(new, old)
     leaf = making.tls(new_issuing, scene.names)
     # One set for all phases: TLS is told once whose certificates devices may have.
     client_cas = certificates_of(old, old_issuing, new, new_issuing)
     before = dataclasses.replace(scene.usual, client_cas=client_cas, text=_PHASES[0])
     during = dataclasses.replace(
         before,
-        tls=scene.tls(leaf, new_issuing, new_with_old, phase=1),
-        cacerts=certificates_of(
-            old, _old_with_new(old, new), new_with_old, new, old_issuing, new_issuing
-        ),
+        tls=scene.tls(leaf, new_issuing, link, phase=1),
+        cacerts=certificates_of(old, old_with_new(old, new), link, new, old_issuing, new_issuing),
         issuer=new_issuing,
         text=_PHASES[1],
     )
@@ -65,26 +62,13 @@ def _successors(scene: Scene) -> tuple[Pair, Pair]:
     return root, issuing
 
 
-def _new_with_old(new: Pair, old: Pair) -> Pair:
-    """Return the new key signed by the old one, for as long as the old one lasts."""
-    validity = Validity(new.certificate.not_valid_before_utc, old.certificate.not_valid_after_utc)
-    return making.ca(old.certificate.subject, old, key=new.key, validity=validity)
-
-
-def _old_with_new(old: Pair, new: Pair) -> Pair:
-    """Return the old key signed by the new one, for all of the old one's life."""
-    root = old.certificate
-    validity = Validity(root.not_valid_before_utc, root.not_valid_after_utc)
-    return making.ca(root.subject, new, key=old.key, validity=validity)
-
-
 def _forged(scene: Scene) -> Stage:
     """Return a stage of a compromised RA: TLS is true, but the old key signed nothing new."""
     old = scene.authority.root
     new, issuing = _pretenders(scene)
     # It names the old key (authorityKeyIdentifier), but another signs.
     forger = Pair(old.certificate, making.key_like(old.key))
-    shown = (_old_with_new(old, new), _new_with_old(new, forger), new, issuing)
+    shown = (old_with_new(old, new), new_with_old(new, forger), new, issuing)
     return _claiming(scene, new, issuing, *shown)
 
 
