@@ -34,6 +34,9 @@ Interpreter = Enum(  # type: ignore[misc]
 )
 
 
+_DAY = 86400  # seconds
+
+
 class CutMode(str, Enum):
     """What becomes of the flash operation at which the power is cut."""
 
@@ -127,6 +130,10 @@ def device(
         Path | None,
         typer.Option("--clock", help="Folder of a simulated time, made where it is missing."),
     ] = None,
+    advance: Annotated[
+        float,
+        typer.Option("--advance", min=0, help="Days that pass before the boot; with --clock."),
+    ] = 0,
     speed: Annotated[
         float,
         typer.Option("--speed", min=1, help="The identity's waits take 1/SPEED; with --clock."),
@@ -140,8 +147,10 @@ def device(
     try:
         with contextlib.ExitStack() as stack:
             files.check_writable(out_cert, out_key, out_ca)
-            if speed > 1 and clock is None:
-                raise est.ConfigError("--speed needs --clock: the folder of the time that passes")
+            if (speed > 1 or advance) and clock is None:
+                name = "--advance" if advance else "--speed"
+                raise est.ConfigError(f"{name} needs --clock: the folder of the time that passes")
+            timeline = Timeline(clock) if clock else None
             chip = stack.enter_context(opened(flash, flash_size))
             flash = chip.folder
             if url is not None:
@@ -191,6 +200,8 @@ def device(
                 chip.put(ready)
             chip.put()
             log = output.progress(as_json)
+            if timeline:
+                timeline.advance(advance * _DAY)
             went = simulation.boot(
                 chip.what_boots,
                 interpreter.value,
@@ -199,7 +210,7 @@ def device(
                 lambda line: log(logging.INFO, "  " + line),
                 approve,
                 (power_cut_at, power_cut_mode.value) if power_cut_at else None,
-                Timeline(clock) if clock else None,
+                timeline,
                 speed,
             )
             chip.get()

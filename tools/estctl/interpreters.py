@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / ".interpreters"
 
 OLDEST = (1, 24)  # the first MicroPython that the library supports
+CLOCK_VARIABLE = "FAKETIME_TIMESTAMP_FILE"  # libfaketime's: the file of the time in which we live
 VARIABLES = {"unix": "MICROPYTHON", "unix32": "MICROPYTHON32"}
 _BITS = {"unix": 64, "unix32": 32}
 _PROBE_DEADLINE = 20  # seconds: a start takes milliseconds, unless the program is something else
@@ -87,7 +88,7 @@ def python_in(clock: Path) -> tuple[list[str], dict[str, str]] | None:
     if not found or not loaders:
         return None
     environment = {
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        CLOCK_VARIABLE: str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",

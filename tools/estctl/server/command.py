@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from estctl import output
+from estctl import interpreters, output
 from estctl.server import csrattrs as attributes
 from estctl.server import key_generation, profiles, scenarios
 from estctl.server.events import Event
@@ -29,6 +29,7 @@ from estctl.server.settings import (
     SettingsError,
     TlsVersions,
 )
+from estctl.timeline import Timeline
 
 _CA, _CLIENTS, _ROLES = "The CA", "Who may connect and enrol", "Roles to play"
 
@@ -175,6 +176,13 @@ def server(
             rich_help_panel=_CA,
         ),
     ] = None,
+    clock: Annotated[
+        Path | None,
+        typer.Option(
+            "--clock",
+            help="Folder of a simulated time, made where it is missing: see estctl device.",
+        ),
+    ] = None,
     scenario: Annotated[
         str | None,
         typer.Option(
@@ -220,6 +228,8 @@ def server(
 ) -> None:
     """Run a development EST server with a CA of its own, until Ctrl-C."""
     try:
+        if clock:
+            _live_in(clock)
         quirks = profiles.find(profile or ()) or profiles.Quirks()
         settings = Settings(
             folder=folder,
@@ -251,6 +261,23 @@ def server(
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"the server cannot start: {where}{error.strerror or error}", output.REFUSED)
+
+
+def _live_in(clock: Path) -> None:
+    """Start this program anew in simulated time, unless it is there already.
+
+    Raises SettingsError where this machine has none.
+    """
+    world = Timeline(clock).world
+    if os.environ.get(interpreters.CLOCK_VARIABLE) == str(world):
+        return
+    python = interpreters.python_in(world)
+    if python is None:
+        raise SettingsError("--clock needs what `make setup` unpacks from Debian's packages")
+    command, environment = python
+    options = sys.argv[2:] if sys.argv[1:2] == ["server"] else sys.argv[1:]
+    command = [*command, "-m", "estctl.server", *options]
+    os.execvpe(command[0], command, {**os.environ, **environment})
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
