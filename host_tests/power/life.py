@@ -1,24 +1,66 @@
 """Years of a simulated device's life: a board and a server in one simulated time, and what befalls
 them. The board runs in its interpreter all the while; when it sleeps, the time jumps."""
 
+import math
 import random
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from boots import Board, settings_for
 from commands import Server, Servers
+from estctl.server import RollOver
 from estctl.timeline import Timeline
 
-HOUR, DAY = 3600, 86400
+HOUR, DAY, YEAR = 3600, 86400, 31557600
 AT_ONCE = 1e9  # --speed: no wait takes real time
 RESET = 946684800  # 2000-01-01
 
-# What the board runs. Each line "until N" says when its certificate ends.
+# In parts of a root's life: when the next one is begun, and when the old one is retired. Issuing
+# CAs live as long as their roots.
+BEGIN, FINISH = 0.6, 0.9
+
+# What the board runs. "until N": when its certificate ends; "trusts HEX": roots; "used HEX": its
+# certificate, by its serial number, was taken by a TLS server; "unused": it was not, and why.
 APP = """\
+import asyncio
+import json
+
+with open("device.json") as file:
+    host, port = json.load(file)["url"].split("/")[2].split(":")
+# 401 without a client certificate, 400 with one, as there is no request in it.
+ASKED = (
+    "POST /.well-known/est/simpleenroll HTTP/1.1\\r\\nHost: %s\\r\\n"
+    "Content-Type: application/pkcs10\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
+) % host
+used = []
+
+async def use(identity):
+    try:
+        context = identity.ssl_context()
+        serial = identity.status()["serial"]
+        reader, writer = await asyncio.open_connection(
+            host, int(port), ssl=context, server_hostname=host
+        )
+        writer.write(ASKED.encode())
+        await writer.drain()
+        answer = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        if answer.startswith(b"HTTP/1.1 400"):
+            print("used", serial)
+        else:
+            print("unused", answer)
+    except (OSError, ValueError) as error:
+        print("unused", repr(error))
+
 def tell(identity):
-    print("until", identity.status()["not_after"])
+    status = identity.status()
+    print("until", status["not_after"])
+    print("trusts", *status["trust"]["anchors"])
+    if status["serial"] not in used:
+        used.append(status["serial"])
+        asyncio.create_task(use(identity))
 
 async def main(identity):
     tell(identity)
@@ -35,7 +77,10 @@ class Life:
     """A board, a server, their time, and a list of events.
 
     Attributes: timeline; gaps, a list of (from, to), Unix seconds in which the board had no valid
-    certificate; renewals and boots (int); lines, what the board printed.
+    certificate; down, a list of (from, to) without a server; renewals, boots and resets (int), the
+    last of the clock; trusted, each set of roots that the board had, in turn; used, the serial
+    numbers of certificates that a TLS server took; unused, when it did not; lines, what the board
+    printed.
     """
 
     def __init__(self, folder: Path, servers: Servers, *server_options: str) -> None:
@@ -45,7 +90,12 @@ class Life:
         self.gaps: list[tuple[float, float]] = []
         self.down: list[tuple[float, float]] = []
         self.lines: list[str] = []
-        self.renewals = self.boots = 0
+        self.trusted: list[list[str]] = []
+        self.used: set[str] = set()
+        self.unused: list[float] = []
+        self.renewals = self.boots = self.resets = 0
+        self._up = False
+        self._step: RollOver | None = None
         self._events: list[tuple[float, Callable[[], None]]] = []
         self._until = 0.0
 
@@ -60,14 +110,26 @@ class Life:
             (self.folder / "server" / name).unlink(missing_ok=True)
         port = self.server.url.rpartition(":")[2] if self.server else "0"
         options = [*self._options, "--port", port]
+        if self._step:
+            options += ["--roll-over", self._step.value]
+            self._step = None
         self.server = self._servers.start(
             self.folder / "server", *options, clock=self.timeline.world
         )
+        self._up = True
 
     def stop_server(self) -> None:
         """End the server: an outage."""
         assert self.server
         self._servers.end(self.server.pid)
+        self._up = False
+
+    def roll_over(self, step: RollOver) -> None:
+        """Begin or finish a rollover of the CA: at once, or when the outage is over."""
+        self._step = step
+        if self._up:
+            self.stop_server()
+            self.start_server()
 
     def outage(self, begin: float, end: float) -> None:
         """Plan an outage of the server."""
@@ -82,6 +144,7 @@ class Life:
     def lose_clock(self) -> None:
         """Cut the power, and the clock's too."""
         self.timeline.set_board(RESET)
+        self.resets += 1
         raise Reboot
 
     def live(self, interpreter: str, end: float, app: str = APP, **settings: Any) -> None:
@@ -135,23 +198,41 @@ class Life:
 
     def _see(self, line: str) -> None:
         self.lines.append(line)
-        found = re.fullmatch(r"until ([0-9]+)", line)
-        if found and float(found[1]) != self._until:
-            self._until = float(found[1])
+        what, _, value = line.partition(" ")
+        if what == "until" and float(value) != self._until:
+            self._until = float(value)
             self.renewals += 1
+        elif what == "trusts" and value.split() not in self.trusted[-1:]:
+            self.trusted.append(value.split())
+        elif what == "used":
+            self.used.add(value)
+        elif what == "unused":
+            self.unused.append(self.timeline.now())
 
 
-def planned(life: Life, years: float, seed: int) -> float:
-    """Plan outages of days, reboots and lost clocks over years; return the end (Unix seconds)."""
+def root_days(years: float, rollovers: int) -> int:
+    """Return how long roots last that make so many rollovers necessary in these years."""
+    return math.ceil(1.03 * years * YEAR / DAY / (1 + BEGIN * rollovers))
+
+
+def planned(life: Life, years: float, rollovers: int, seed: int) -> float:
+    """Plan rollovers, outages of days, reboots and lost clocks; return the end (Unix seconds)."""
     chance = random.Random(seed)
     start = when = life.timeline.now()
-    end = start + years * 365.25 * DAY
+    end = start + years * YEAR
     while when < end - 60 * DAY:
         when += chance.uniform(20, 120) * DAY
-        life.outage(when, when + chance.uniform(0.5, 12) * DAY)
-        when += 13 * DAY
+        # One in eight is longer than a certificate has to live when it is to be renewed.
+        days = chance.uniform(14, 40) if chance.random() < 1 / 8 else chance.uniform(0.5, 12)
+        life.outage(when, when + days * DAY)
+        when += (days + 13) * DAY
     when = start
     while when < end:
         when += chance.uniform(5, 90) * DAY
         life.at(when, chance.choice([life.reboot, life.lose_clock]))
+    root = root_days(years, rollovers) * DAY
+    for generation in range(rollovers):
+        made = start + generation * BEGIN * root
+        life.at(made + BEGIN * root, lambda: life.roll_over(RollOver.BEGIN))
+        life.at(made + FINISH * root, lambda: life.roll_over(RollOver.FINISH))
     return end

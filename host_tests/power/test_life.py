@@ -8,7 +8,7 @@ from boots import Board, settings_for
 from commands import Servers
 from estctl import interpreters
 from estctl.timeline import Timeline
-from life import DAY, HOUR, RESET, Life, planned
+from life import DAY, HOUR, RESET, Life, planned, root_days
 
 
 @pytest.fixture
@@ -70,21 +70,33 @@ def test_the_server_sees_a_certificate_expire_as_time_goes_on(servers, tmp_path)
     assert again.report["status"]["serial"] != first.report["status"]["serial"]
 
 
-@pytest.mark.timeout(1800)
-def test_a_device_lives_for_years(servers, tmp_path, request, capsys):
-    years = 9.9 if request.config.getoption("--torture") else 0.8
-    life = Life(tmp_path, servers, "--days", "30")
+@pytest.mark.timeout(3600)
+def test_a_device_lives_for_years_and_through_rollovers_of_its_ca(
+    servers, tmp_path, request, capsys
+):
+    years, rollovers = (10, 2) if request.config.getoption("--torture") else (0.8, 1)
+    roots = str(root_days(years, rollovers))
+    life = Life(tmp_path, servers, "--days", "30", "--root-days", roots)
     life.start_server()
-    end = planned(life, years, seed=7)
+    end = planned(life, years, rollovers, seed=7)
     life.live("micropython", end)
+    lost = sum(b - a for a, b in life.gaps) / DAY
     with capsys.disabled():
-        lost = sum(b - a for a, b in life.gaps) / DAY
         print(
-            f"\n{years} years: {life.renewals} certificates, {life.boots} boots,"
-            f" {len(life.down)} outages; {len(life.gaps)} gaps, {lost:.1f} days in all"
+            f"\n{years} years: {life.renewals} certificates, {len(life.used)} used in TLS,"
+            f" {life.boots} boots, {life.resets} clocks reset, {len(life.down)} outages,"
+            f" {rollovers} rollovers ({roots} days each root); {len(life.gaps)} gaps,"
+            f" {lost:.1f} days in all"
         )
     assert life.renewals > years * 10
+    # One root, then it and the next one, then that alone: nobody lent a hand.
+    assert [len(roots) for roots in life.trusted] == [1] + [2, 1] * rollovers
+    assert life.trusted[-1] == [life.server.fingerprint]
+    assert len({roots[0] for roots in life.trusted[::2]}) == rollovers + 1
     for begin, finish in life.gaps:
         forced = sum(max(0, min(finish, b) - max(begin, a)) for a, b in life.down)
         # Today an expired certificate is replaced at the next look: six hours, and one more.
         assert finish - begin - forced < 7.5 * HOUR, (begin, finish, forced, life.lines[-40:])
+    for when in life.unused:
+        assert any(a <= when <= b + HOUR for a, b in life.down), (when, life.lines[-40:])
+    assert len(life.used) > life.renewals * 0.9
