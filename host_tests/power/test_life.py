@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from boots import Board, settings_for
-from commands import Servers
+from commands import Servers, estctl
 from estctl import interpreters
 from estctl.timeline import Timeline
 from life import DAY, HOUR, RESET, Life, planned, root_days
@@ -68,6 +68,38 @@ def test_the_server_sees_a_certificate_expire_as_time_goes_on(servers, tmp_path)
     assert "identity: renewed" in again.lines, again.lines
     assert any("enrolling anew" in line for line in again.lines), again.lines
     assert again.report["status"]["serial"] != first.report["status"]["serial"]
+
+
+def test_a_rollover_by_hand_as_the_readme_says(servers, tmp_path):
+    clock = ["--clock", tmp_path / "time"]
+    folder = tmp_path / "server"
+
+    def started(*options):
+        return servers.start(folder, *map(str, clock), "--days", "30", "--port", port, *options)
+
+    def boot(*options):
+        done = estctl("device", "--json", "--flash", tmp_path / "board", *clock, *options)
+        assert done.status == 0, done.err
+        return done.json
+
+    port = "0"
+    server = started()
+    port = server.url.rpartition(":")[2]
+    subject = ["--subject", "CN=pump"]
+    first = boot(*server.pinned, *server.credential, *subject)
+    assert first["trust"]["anchors"] == [server.fingerprint]
+    servers.end(server.pid)
+    new = started("--roll-over", "begin")
+    assert new.fingerprint != server.fingerprint
+    # It renews, and both keys count from now on.
+    second = boot("--advance", "21")
+    assert sorted(second["trust"]["anchors"]) == sorted([server.fingerprint, new.fingerprint])
+    assert second["issuer"] == "CN=micropython-est development issuing CA 2"
+    servers.end(new.pid)
+    last = started("--roll-over", "finish")
+    third = boot("--advance", "21")
+    assert third["trust"]["anchors"] == [new.fingerprint] == [last.fingerprint]
+    assert len({each["serial"] for each in (first, second, third)}) == 3
 
 
 @pytest.mark.timeout(3600)
