@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from boots import Board, settings_for
+from boots import MODES, Board, settings_for
 from commands import Server, Servers
 from estctl.server import RollOver
 from estctl.timeline import Timeline
@@ -76,14 +76,17 @@ class Reboot(Exception):
 class Life:
     """A board, a server, their time, and a list of events.
 
-    Attributes: timeline; gaps, a list of (from, to), Unix seconds in which the board had no valid
-    certificate; down, a list of (from, to) without a server; renewals, boots and resets (int), the
-    last of the clock; trusted, each set of roots that the board had, in turn; used, the serial
-    numbers of certificates that a TLS server took; unused, when it did not; lines, what the board
-    printed.
+    Attributes: timeline; chance (random.Random); gaps, a list of (from, to), Unix seconds in which
+    the board had no valid certificate; down, a list of (from, to) without a server; renewals,
+    boots, resets (of the clock) and cuts (of the power while flash was written), all int; trusted,
+    each set of roots that the board had, in turn; used, the serial numbers of certificates that a
+    TLS server took; unused, when it did not; lines, what the board printed.
     """
 
-    def __init__(self, folder: Path, servers: Servers, *server_options: str) -> None:
+    def __init__(
+        self, folder: Path, servers: Servers, *server_options: str, seed: int = 7
+    ) -> None:
+        self.chance = random.Random(seed)
         self.folder, self._servers, self._options = folder, servers, server_options
         self.timeline = Timeline(folder / "time")
         self.server: Server | None = None
@@ -93,7 +96,7 @@ class Life:
         self.trusted: list[list[str]] = []
         self.used: set[str] = set()
         self.unused: list[float] = []
-        self.renewals = self.boots = self.resets = 0
+        self.renewals = self.boots = self.resets = self.cuts = 0
         self._up = False
         self._step: RollOver | None = None
         self._events: list[tuple[float, Callable[[], None]]] = []
@@ -156,14 +159,20 @@ class Life:
         board = Board(self.folder / "board.img", wish, stored, interpreter, app)
         while self.timeline.now() < end:
             self.boots += 1
+            # In the middle of one of the next renewals: each takes some 200 flash operations.
+            cut = (self.chance.randrange(1, 1000), self.chance.choice(MODES))
             try:
-                board.boot(
+                went = board.boot(
                     timeline=self.timeline,
                     speed=AT_ONCE,
                     on_sleep=self._sleep(end),
                     echo=self._see,
+                    power_cut=cut,
                 )
-                self._pass(HOUR)  # it stopped with an error: whoever has it turns it on again
+                if went.report and went.report["failure"] == "PowerCut":
+                    self.cuts += 1
+                else:
+                    self._pass(HOUR)  # an error ended it: whoever has it turns it on again
             except Reboot:
                 continue
 
@@ -215,9 +224,9 @@ def root_days(years: float, rollovers: int) -> int:
     return math.ceil(1.03 * years * YEAR / DAY / (1 + BEGIN * rollovers))
 
 
-def planned(life: Life, years: float, rollovers: int, seed: int) -> float:
+def planned(life: Life, years: float, rollovers: int) -> float:
     """Plan rollovers, outages of days, reboots and lost clocks; return the end (Unix seconds)."""
-    chance = random.Random(seed)
+    chance = life.chance
     start = when = life.timeline.now()
     end = start + years * YEAR
     while when < end - 60 * DAY:

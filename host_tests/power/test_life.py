@@ -110,15 +110,15 @@ def test_a_device_lives_for_years_and_through_rollovers_of_its_ca(
     roots = str(root_days(years, rollovers))
     life = Life(tmp_path, servers, "--days", "30", "--root-days", roots)
     life.start_server()
-    end = planned(life, years, rollovers, seed=7)
+    end = planned(life, years, rollovers)
     life.live("micropython", end)
     lost = sum(b - a for a, b in life.gaps) / DAY
     with capsys.disabled():
         print(
             f"\n{years} years: {life.renewals} certificates, {len(life.used)} used in TLS,"
-            f" {life.boots} boots, {life.resets} clocks reset, {len(life.down)} outages,"
-            f" {rollovers} rollovers ({roots} days each root); {len(life.gaps)} gaps,"
-            f" {lost:.1f} days in all"
+            f" {life.boots} boots, {life.resets} clocks reset, {life.cuts} power cuts,"
+            f" {len(life.down)} outages, {rollovers} rollovers ({roots} days each root);"
+            f" {len(life.gaps)} gaps, {lost:.1f} days in all"
         )
     assert life.renewals > years * 10
     # One root, then it and the next one, then that alone: nobody lent a hand.
