@@ -1,4 +1,5 @@
 import est_limits
+import unix_time
 from checks import vector
 from devid import schedule
 from pki import cms, x509
@@ -49,3 +50,15 @@ def test_the_longest_wait_is_a_part_of_the_life():
     assert schedule.longest_wait(CERTIFICATE, Limits) == 43200
     Limits.RETRY_MAX = 1 << 40
     assert schedule.longest_wait(CERTIFICATE, Limits) == LIFE // 25
+
+
+def test_no_wait_is_longer_than_half_of_what_is_left():
+    real = unix_time.now
+    try:
+        for left, longest in ((LIFE, 43200), (86400, 43200), (3601, 1800), (2, 1), (1, 1)):
+            unix_time.now = lambda left=left: END - left
+            assert schedule.longest_wait(CERTIFICATE, est_limits) == longest, left
+        unix_time.now = lambda: END + 1
+        assert schedule.longest_wait(CERTIFICATE, est_limits) == 43200
+    finally:
+        unix_time.now = real

@@ -53,7 +53,8 @@ def _later(device, error, tries):
 
     limits = device._limits
     wait = getattr(error, "retry_after", None)
-    wait = wait or schedule.backoff(tries, limits.RETRY_FIRST, limits.RETRY_MAX)
+    # Without a valid certificate an attempt is never further away than half the longest wait.
+    wait = wait or schedule.backoff(tries, limits.RETRY_FIRST, (limits.RETRY_MAX + 1) // 2)
     del schedule
     forget(*FOR_TRUST)
     return unix_time.now() + wait

@@ -124,7 +124,8 @@ def patience(error, tries, left, limits):
             isinstance(error, (NetworkError, RetryLater)) or getattr(error, "status", 0) >= 500
         ):
             raise error
-        wait = schedule.backoff(tries, limits.RETRY_FIRST, limits.RETRY_MAX)
+        # As in devid.keeper: there is no valid certificate.
+        wait = schedule.backoff(tries, limits.RETRY_FIRST, (limits.RETRY_MAX + 1) // 2)
     if left is not None and wait > left:
         raise error
     return wait
