@@ -37,7 +37,7 @@ firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MIC
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile
 
-torture: setup ## as test, with all of NIST PKITS and the largest CRLs on MicroPython, too
+torture: setup ## as test, with all of NIST PKITS, the largest CRLs and ten years of life on MicroPython
 	$(VENV)/python -m pytest -n auto --dist loadfile --torture
 
 bench: setup ## measure what the operations cost; writes build/bench.json

@@ -20,8 +20,8 @@ RESET = 946684800  # 2000-01-01
 # CAs live as long as their roots.
 BEGIN, FINISH = 0.6, 0.9
 
-# What the board runs. "until N": when its certificate ends; "trusts HEX": roots; "used HEX": its
-# certificate, by its serial number, was taken by a TLS server; "unused": it was not, and why.
+# What the board runs. "until N HEX": when its certificate ends, and its serial number; "trusts
+# HEX": its roots; "used HEX": a TLS server took this certificate; "unused": it did not, and why.
 APP = """\
 import asyncio
 import json
@@ -56,7 +56,7 @@ async def use(identity):
 
 def tell(identity):
     status = identity.status()
-    print("until", status["not_after"])
+    print("until", status["not_after"], status["serial"])
     print("trusts", *status["trust"]["anchors"])
     if status["serial"] not in used:
         used.append(status["serial"])
@@ -77,10 +77,10 @@ class Life:
     """A board, a server, their time, and a list of events.
 
     Attributes: timeline; chance (random.Random); gaps, a list of (from, to), Unix seconds in which
-    the board had no valid certificate; down, a list of (from, to) without a server; renewals,
-    boots, resets (of the clock) and cuts (of the power while flash was written), all int; trusted,
-    each set of roots that the board had, in turn; used, the serial numbers of certificates that a
-    TLS server took; unused, when it did not; lines, what the board printed.
+    the board had no valid certificate; down, a list of (from, to) without a server; boots, resets
+    (of the clock), cuts (of the power while flash was written) and stops (with an error), all int;
+    trusted, each set of roots that the board had, in turn; serials, of its certificates; used, of
+    those that a TLS server took; unused, when it did not; lines, what the board printed.
     """
 
     def __init__(
@@ -94,9 +94,10 @@ class Life:
         self.down: list[tuple[float, float]] = []
         self.lines: list[str] = []
         self.trusted: list[list[str]] = []
+        self.serials: set[str] = set()
         self.used: set[str] = set()
         self.unused: list[float] = []
-        self.renewals = self.boots = self.resets = self.cuts = 0
+        self.boots = self.resets = self.cuts = self.stops = 0
         self._up = False
         self._step: RollOver | None = None
         self._events: list[tuple[float, Callable[[], None]]] = []
@@ -172,6 +173,7 @@ class Life:
                 if went.report and went.report["failure"] == "PowerCut":
                     self.cuts += 1
                 else:
+                    self.stops += 1
                     self._pass(HOUR)  # an error ended it: whoever has it turns it on again
             except Reboot:
                 continue
@@ -208,9 +210,10 @@ class Life:
     def _see(self, line: str) -> None:
         self.lines.append(line)
         what, _, value = line.partition(" ")
-        if what == "until" and float(value) != self._until:
-            self._until = float(value)
-            self.renewals += 1
+        if what == "until":
+            end, serial = value.split()
+            self._until = float(end)
+            self.serials.add(serial)
         elif what == "trusts" and value.split() not in self.trusted[-1:]:
             self.trusted.append(value.split())
         elif what == "used":
