@@ -165,6 +165,10 @@ def test_patience_waits_for_what_may_change():
     assert patience(later(7)) == 7 and patience(later(7), 7) == 7
     assert 1 <= patience(NetworkError("down")) <= est_limits.RETRY_FIRST
     assert 1 <= patience(ServerError("broken", 502)) <= est_limits.RETRY_FIRST
+    # Nor, later on, is an attempt further away than half the longest wait: nothing is valid yet.
+    waits = [pending.patience(NetworkError("down"), 99, None, est_limits) for _ in range(64)]
+    half = est_limits.RETRY_MAX // 2
+    assert half // 2 < max(waits) <= half, waits
     raises(RetryLater, patience, later(8), 7)
     raises(AuthError, patience, AuthError("no", 401))
     raises(ServerError, patience, ServerError("no", 400))
