@@ -79,6 +79,16 @@ def test_an_outage_that_ends_an_hour_before_the_certificate_leaves_no_gap(server
     assert len(life.serials) == 2 and not life.gaps, (life.gaps, life.lines)
 
 
+def test_an_outage_that_ends_just_after_the_certificate_leaves_a_short_gap(servers, tmp_path):
+    life = Life(tmp_path, servers, "--days", "30")
+    life.start_server()
+    start = life.timeline.now()
+    life.outage(start + 15 * DAY, start + 30 * DAY + 600)
+    life.live("micropython", start + 32 * DAY)
+    ((begin, finish),) = life.gaps
+    assert finish - begin < 600 + HOUR and len(life.serials) == 2, (life.gaps, life.lines)
+
+
 def test_a_rollover_by_hand_as_the_readme_says(servers, tmp_path):
     clock = ["--clock", tmp_path / "time"]
     folder = tmp_path / "server"

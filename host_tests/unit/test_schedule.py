@@ -43,22 +43,32 @@ def test_the_wait_doubles_with_full_jitter_within_bounds():
         assert 1 <= min(waits) < bound // 2 < max(waits) <= bound, (tries, waits)
 
 
+class Before:
+    """The clock so many seconds before the certificate ends; negative: after that."""
+
+    def __init__(self, left):
+        self._left = left
+
+    def __enter__(self):
+        self._now = unix_time.now
+        unix_time.now = lambda: END - self._left
+
+    def __exit__(self, kind, error, traceback):
+        unix_time.now = self._now
+
+
 def test_the_longest_wait_is_a_part_of_the_life():
     class Limits:
         RETRY_MAX = 43200
 
-    assert schedule.longest_wait(CERTIFICATE, Limits) == 43200
-    Limits.RETRY_MAX = 1 << 40
-    assert schedule.longest_wait(CERTIFICATE, Limits) == LIFE // 25
+    with Before(LIFE):
+        assert schedule.longest_wait(CERTIFICATE, Limits) == 43200
+        Limits.RETRY_MAX = 1 << 40
+        assert schedule.longest_wait(CERTIFICATE, Limits) == LIFE // 25
 
 
-def test_no_wait_is_longer_than_half_of_what_is_left():
-    real = unix_time.now
-    try:
-        for left, longest in ((LIFE, 43200), (86400, 43200), (3601, 1800), (2, 1), (1, 1)):
-            unix_time.now = lambda left=left: END - left
+def test_no_wait_is_longer_than_half_of_what_is_left_or_half_of_the_time_since():
+    cases = ((LIFE, 43200), (86400, 43200), (3601, 1800), (2, 1), (1, 1), (0, 1))
+    for left, longest in cases + ((-1, 1), (-3601, 1800), (-43200, 21600), (-LIFE, 21600)):
+        with Before(left):
             assert schedule.longest_wait(CERTIFICATE, est_limits) == longest, left
-        unix_time.now = lambda: END + 1
-        assert schedule.longest_wait(CERTIFICATE, est_limits) == 43200
-    finally:
-        unix_time.now = real

@@ -28,13 +28,16 @@ def renewal(certificate, share):
 def longest_wait(certificate, limits):
     """Return the longest wait between two attempts to renew a certificate (DER bytes), seconds:
     4 % of its life, and never more than limits.RETRY_MAX, or than half of what is left: who comes
-    back before it ends is in time."""
+    back before it ends is in time. Once it has ended, half as much, and half of the time since.
+    """
     from pki import x509
 
     parsed = x509.Certificate(certificate)
     longest = min((parsed.not_after - parsed.not_before) // 25, limits.RETRY_MAX)
     left = parsed.not_after - unix_time.now()
-    return max(1, min(longest, left // 2) if left > 0 else longest)
+    if left < 0:
+        left, longest = -left, longest // 2
+    return max(1, min(longest, left // 2))
 
 
 def backoff(tries, first, most):
