@@ -28,11 +28,11 @@ class Done:
         return json.loads(self.out)
 
 
-def estctl(*arguments: object, faketime: str | None = None) -> Done:
+def estctl(*arguments: object, faketime: str | None = None, python: str = sys.executable) -> Done:
     """Run estctl to its end."""
     environment = {**os.environ, **({"EST_FAKETIME": faketime} if faketime else {})}
     done = subprocess.run(
-        [*ESTCTL, *(str(argument) for argument in arguments)],
+        [python, *ESTCTL[1:], *(str(argument) for argument in arguments)],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -70,6 +70,8 @@ class Server:
     implicit: str | None = None  # the file of another CA, which issued the TLS certificate
     trust: str | None = None  # the file of both CAs, where there are two
     profile: str | None = None
+    psk_identity: str | None = None  # of a pre-shared key
+    psk_key_file: str | None = None
 
     @property
     def at(self) -> list[str]:
@@ -90,10 +92,16 @@ class Servers:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[str]] = []
 
-    def start(self, folder: Path, *options: str, clock: Path | None = None) -> Server:
+    def start(
+        self,
+        folder: Path,
+        *options: str,
+        clock: Path | None = None,
+        python: str = sys.executable,
+    ) -> Server:
         """Start one; its log is folder/log. clock: the file of its time (Timeline.world)."""
         folder.mkdir(parents=True, exist_ok=True)
-        program, environment = ESTCTL, {}
+        program, environment = [python, *ESTCTL[1:]], {}
         if clock:
             python, environment = interpreters.python_in(clock)
             program = [*python, "-m", "estctl"]

@@ -52,10 +52,11 @@ def explain(error, host, port, psk=False):
         )
     if code == 12 or code == -0x7F00:
         return NetworkError(where + ": not enough memory for TLS" + _memory())
-    if isinstance(code, int) and abs(code) in _BROKEN:
+    # CPython's asyncio gives no code where the server ended the handshake without an alert.
+    if not error.args or (isinstance(code, int) and abs(code) in _BROKEN):
         return NetworkError(
-            where + ": the connection was broken off; where that happens at once, the server may "
-            "want a client certificate"
+            "%s: the connection was broken off; where that happens at once, the server may %s"
+            % (where, "not take the pre-shared key" if psk else "want a client certificate")
         )
     return NetworkError("%s: connection failed (%s)" % (where, error))
 

@@ -5,8 +5,6 @@ Where the TLS stack has it: CPython from 3.13 on, any on this machine. Elsewhere
 
 import contextlib
 import json
-import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -17,6 +15,8 @@ from certs_only import certs_only, issue, request
 from cryptography.hazmat.primitives.asymmetric import ec
 from probing import Device
 from scripted_server import ScriptedServer, answers, response
+from setup import psk_python
+from setup.progress import SetupError
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 CSR = request(KEY)
@@ -24,23 +24,6 @@ PSK = ["device-7", bytes(range(32)).hex()]
 OTHER = ["device-7", bytes(range(1, 33)).hex()]
 SERVER = Path(__file__).with_name("psk_server.py")
 NEEDED = "MicroPython 1.29 or CPython 3.13"
-
-
-def _with_psk():
-    """Return a Python whose ssl has PSK, or None; nothing but its standard library is used."""
-    if getattr(ssl, "HAS_PSK", False):
-        return sys.executable
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python3.{minor}") for minor in (13, 14, 15)]
-    found += [str(path) for path in sorted(pyenv.glob("3.1[3-9]*/bin/python"))]
-    for program in filter(None, found):
-        check = "import ssl; raise SystemExit(not ssl.HAS_PSK)"
-        if (
-            subprocess.run([program, "-c", check], capture_output=True, check=False).returncode
-            == 0
-        ):
-            return program
-    return None
 
 
 class PskDevice(Device):
@@ -51,10 +34,10 @@ class PskDevice(Device):
 
 
 def program():
-    found = _with_psk()
-    if found is None:
-        pytest.skip("no CPython from 3.13 on with TLS-PSK is on this machine")
-    return found
+    try:
+        return psk_python.find()
+    except SetupError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Environment:
-    """The venv of the project in folder `root`."""
+    """The venv of the project in folder `root`; folder: where, if not in `.venv`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
         self._root = root
-        self._folder = root / ".venv"
+        self._folder = folder or root / ".venv"
         self._lock = root / "requirements.lock"
         self._stamp = self._folder / "setup-stamp"
 
@@ -54,7 +54,7 @@ class Environment:
 
     def _create(self) -> None:
         """Make an empty venv with pip in it."""
-        with step(f"making .venv with Python {_VERSION} ({sys.executable})"):
+        with step(f"making {self._folder.name} with Python {_VERSION} ({sys.executable})"):
             shutil.rmtree(self._folder, ignore_errors=True)
             if _has_ensurepip():
                 run([sys.executable, "-m", "venv", str(self._folder)], deadline=120)
@@ -73,7 +73,7 @@ class Environment:
 
         `refused` says why python3-venv could not be installed; it is raised where this fails too.
         """
-        say("    so Debian's pip is unpacked for .venv alone")
+        say(f"    so Debian's pip is unpacked for {self._folder.name} alone")
         suite = debian.release().get("VERSION_CODENAME", "")
         with tempfile.TemporaryDirectory(prefix=".pip-", dir=self._root) as name:
             folder = Path(name)

@@ -1,9 +1,12 @@
-"""Who may enrol: by HTTP or with a client certificate (RFC 7030 3.2.3, 3.3.2, 4.2.2)."""
+"""Who may enrol: by HTTP, a client certificate or a pre-shared key (RFC 7030 3.2.3, 3.3.2, 3.3.3,
+4.2.2)."""
+
+import ssl
 
 from aiohttp import web
 from cryptography import x509
 
-from estctl.server import certificates, http_auth
+from estctl.server import certificates, http_auth, psk
 from estctl.server.authority import Authority
 from estctl.server.messages import Refusal
 from estctl.server.records import Records
@@ -23,10 +26,13 @@ class Access:
         authentication: Authentication,
         user: str,
         password: str,
+        psk_identity: str | None = None,
     ) -> None:
+        """psk_identity: that of the pre-shared key which TLS takes in place of certificates."""
         self._authority = authority
         self._records = records
         self._scheme = http_auth.scheme(authentication, user, password)
+        self._psk_identity = psk_identity
 
     def reading(self, request: web.Request) -> None:
         """Let everyone read /cacerts and /csrattrs (4.1, 4.5), unless a scenario wants more."""
@@ -34,7 +40,7 @@ class Access:
             self.enrolling(request)
 
     def enrolling(self, request: web.Request) -> str:
-        """Return how the client proved who it is, a certificate before a password.
+        """Return how the client proved who it is: in TLS, or else by HTTP.
 
         Raises Refusal with 401 where it did not (RFC 7030 3.2.3).
         """
@@ -46,6 +52,8 @@ class Access:
             # A kept or resumed connection may outlive what TLS verified.
             if not certificates.is_current(certificate):
                 raise Refusal(403, "the client certificate has expired")
+        elif self._psk_identity is not None and psk.used(_tls(request)):
+            client = f"pre-shared key of {self._psk_identity}"
         elif self._scheme is None:
             client = "anonymous"
         else:
@@ -83,9 +91,14 @@ class Access:
         return scheme.client(given, request)
 
 
+def _tls(request: web.Request) -> ssl.SSLObject | None:
+    """Return the TLS connection of a request."""
+    return request.transport.get_extra_info("ssl_object") if request.transport else None
+
+
 def _peer(request: web.Request) -> x509.Certificate | None:
     """Return the certificate with which the client authenticated TLS, which has verified it."""
-    tls = request.transport.get_extra_info("ssl_object") if request.transport else None
+    tls = _tls(request)
     der = tls.getpeercert(True) if tls else None
     if not der:
         return None

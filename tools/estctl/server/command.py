@@ -132,6 +132,33 @@ def server(
             rich_help_panel=_CLIENTS,
         ),
     ] = None,
+    psk: Annotated[
+        bool,
+        typer.Option(
+            "--psk",
+            help="Take a pre-shared key in place of certificates, too (RFC 7030 3.3.3); needs"
+            " CPython 3.13.",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = False,
+    psk_identity: Annotated[
+        str | None,
+        typer.Option(
+            "--psk-identity",
+            help="Its identity.",
+            show_default="that of --user",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = None,
+    psk_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--psk-key-file",
+            help="File whose first line is that key, 16 to 64 random bytes in hex.",
+            show_default="DIR/psk, a new key",
+            rich_help_panel=_CLIENTS,
+        ),
+    ] = None,
     not_yet: Annotated[
         int,
         typer.Option(
@@ -230,6 +257,8 @@ def server(
     try:
         if clock:
             _live_in(clock)
+        if not psk and (psk_identity is not None or psk_key_file is not None):
+            raise SettingsError("--psk-identity and --psk-key-file belong to --psk")
         quirks = profiles.find(profile or ()) or profiles.Quirks()
         settings = Settings(
             folder=folder,
@@ -254,6 +283,8 @@ def server(
             not_yet=not_yet,
             retry_after=None if retry_after < 0 else retry_after,
             profiles=tuple(profile or ()),
+            psk_identity=(user if psk_identity is None else psk_identity) if psk else None,
+            psk_key_file=psk_key_file,
         )
         asyncio.run(_serve(settings, as_json))
     except SettingsError as error:
@@ -313,6 +344,9 @@ def _facts(running: EstServer) -> dict[str, str | int]:
         "password_file": str(running.password_file.resolve()),
         "pid": os.getpid(),
     }
+    if running.settings.psk_identity is not None:
+        facts["psk_identity"] = running.settings.psk_identity
+        facts["psk_key_file"] = str(running.psk_key_file.resolve())
     if running.journal:
         role = "profile" if running.settings.profiles else "scenario"
         facts[role] = running.journal.scenario
@@ -334,12 +368,20 @@ def _introduce(facts: dict[str, str | int], phases: int) -> None:
     )
     trust = f"--anchors {shlex.quote(str(facts['trust']))}" if "trust" in facts else None
     at = f"--url {url} {trust or f'--fingerprint {pin}'}"
-    commands = (
+    commands = [
         f"estctl cacerts {at}",
         f"estctl enroll {at} --user {user} --password-file {password_file} --subject CN=board-1"
         " --out-cert board-1.pem --out-key board-1.key",
         f"estctl device {at} --user {user} --password-file {password_file} --flash board",
-    )
+    ]
+    if "psk_identity" in facts:
+        identity, key_file = (
+            shlex.quote(str(facts[name])) for name in ("psk_identity", "psk_key_file")
+        )
+        commands.append(
+            f"estctl enroll --url {url} --psk-identity {identity} --psk-key-file {key_file}"
+            " --subject CN=board-2 --out-cert board-2.pem --out-key board-2.key"
+        )
     console.print("Try, in another terminal:")
     for command in commands:
         console.print("  " + command)

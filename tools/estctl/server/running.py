@@ -7,7 +7,7 @@ import errno
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from estctl.server import events, folder, profiles, scenarios, tls
+from estctl.server import events, folder, profiles, psk, scenarios, tls
 from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.handlers import Handlers
@@ -34,7 +34,8 @@ class EstServer:
     """The server, as an async context manager.
 
     Attributes: settings (Settings, a profile's included), authority (Authority), records
-    (Records), password_file (Path), journal (Journal, or None without a scenario or profile),
+    (Records), password_file (Path), psk_key_file (Path, used where the settings have an identity
+    for it), journal (Journal, or None without a scenario or profile),
     implicit (Path of a PEM bundle that a client trusts for TLS alone, or None), trust (Path of
     one that also has the root, where there is that), label (str, of a profile that needs one);
     url (str, without a path) once it listens.
@@ -71,9 +72,14 @@ class EstServer:
         self.label = quirks.label if quirks else ""
         connected = [self.journal.connected] if self.journal else []
         verifying = profiles.verifying(self._play.stages, quirks)
-        self._tls = tls.context(verifying, settings, log, *connected)
+        self._tls = self._listening = tls.context(verifying, settings, log, *connected)
+        self.psk_key_file = settings.psk_key_file or settings.folder / "psk"
+        if settings.psk_identity is not None:
+            secret = psk.key(self.psk_key_file, make=settings.psk_key_file is None)
+            self._listening = tls.context(verifying, settings, log, *connected)
+            psk.offer(self._listening, self._tls, settings.psk_identity, secret)
         if quirks and quirks.alpn:
-            self._tls.set_alpn_protocols(list(quirks.alpn))
+            self._listening.set_alpn_protocols(list(quirks.alpn))
         self._enter(0)
         self.records = Records(settings.folder / "issued.sqlite")
         self.url = ""
@@ -147,6 +153,7 @@ class EstServer:
             Authentication(settings.authentication),
             settings.user,
             self._password,
+            settings.psk_identity,
         )
         handlers = Handlers(
             self.authority,
@@ -169,7 +176,7 @@ class EstServer:
     async def _listen(self, runner: web.AppRunner) -> None:
         host, port = self.settings.host, self.settings.port
         # asyncio sets TCP_NODELAY on every connection; without it a handshake waits 40 ms twice.
-        site = web.TCPSite(runner, host, port, ssl_context=self._tls)
+        site = web.TCPSite(runner, host, port, ssl_context=self._listening)
         try:
             await site.start()
         except OSError as error:

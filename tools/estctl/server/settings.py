@@ -1,7 +1,9 @@
 """What a development server is told, and what of it makes no server."""
 
 import ipaddress
+import platform
 import re
+import ssl
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -84,6 +86,8 @@ class Settings:
     not_yet: int = 0  # how often each request to enrol is answered with 202
     retry_after: int | None = 10  # seconds in those answers; None: they do not say
     profiles: tuple[str, ...] = ()  # whose quirks to have
+    psk_identity: str | None = None  # of a pre-shared key that replaces certificates; None: none
+    psk_key_file: Path | None = None  # its key in hex; None: the folder's own
 
     def check(self) -> None:
         """Raise SettingsError where these settings make no server."""
@@ -107,6 +111,8 @@ class Settings:
             raise SettingsError("an HTTP user name is printable and has no colon (RFC 7617)")
         for label in self.labels:
             _check_label(label)
+        if self.psk_identity is not None:
+            _check_psk(self.psk_identity)
 
     def certificate_names(self) -> list[str]:
         """Return the names of the TLS certificate: the loopback's, the host's, those given."""
@@ -137,6 +143,16 @@ def _check_label(label: str) -> None:
         raise SettingsError(f"the label {label!r} has the name of an operation (RFC 7030 3.2.2)")
     if not is_label(label) or re.search(r"[?#%\s]", label):
         raise SettingsError(f"{label!r} is no label: give a path segment, or several with /")
+
+
+def _check_psk(identity: str) -> None:
+    if not getattr(ssl, "HAS_PSK", False):
+        raise SettingsError(
+            "--psk needs CPython 3.13 or newer, whose ssl has pre-shared keys; this is "
+            f"{platform.python_implementation()} {platform.python_version()}"
+        )
+    if not identity.isprintable() or not 0 < len(identity.encode()) <= 128:
+        raise SettingsError("the identity of a pre-shared key is a text of 1 to 128 bytes")
 
 
 def _is_loopback(host: str) -> bool:
