@@ -133,6 +133,10 @@ def test_wrong_settings_are_refused_before_the_board_is_touched(port, tmp_path):
     for values, text in (
         ({**SETTINGS, "subjct": "CN=x"}, "subject"),
         ({**SETTINGS, "trust": {"anchors": "ca.pem"}}, "ca.pem"),
+        ({**SETTINGS, "subject": "CN=pump-{unique_id},FOO=x"}, "unknown attribute FOO"),
+        ({**SETTINGS, "san": ["dns:pump-{mac}.example", "ip:10.0.0.256"]}, "not an IP address"),
+        ({**SETTINGS, "key_usage": ["digitalSignatures"]}, "keyUsage 'digitalSignatures'"),
+        ({**SETTINGS, "ext_key_usage": ["clientauth"]}, "'clientauth'"),
     ):
         path.write_text(json.dumps(values))
         done = estctl("deploy", "--port", port.port, "--board", "RPI_PICO_W", "--settings", path)

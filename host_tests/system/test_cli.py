@@ -234,6 +234,21 @@ class TestExitStatuses:
             assert done.status == 2 and done.err, (arguments, done)
         assert not (tmp_path / "k").exists()
 
+    @pytest.mark.parametrize("option", [["--subject", "CN=x,FOO=y"], ["--san", "ip:10.0.0.256"]])
+    def test_names_that_make_no_request_are_noticed_before_anything_is_asked(
+        self, server, tmp_path, option
+    ):
+        at = ["--url", "https://127.0.0.1:1", "--anchors", server.anchors]
+        files = ["--out-cert", tmp_path / "c.pem", "--out-key", tmp_path / "k.pem"]
+        for command in ("enroll", "serverkeygen", "fullcmc"):
+            done = estctl(command, *at, *files, *option)
+            assert done.status == 2 and done.err.count("\n") == 1, done.err
+        enrolled(server, tmp_path, "--subject", "CN=old")
+        mine = ["--cert", tmp_path / "dev.pem", "--key", tmp_path / "dev.key"]
+        new = ["--new-" + option[0][2:], option[1]]
+        done = estctl("reenroll", *at, *mine, *new, "--out-cert", tmp_path / "c.pem")
+        assert done.status == 2 and "127.0.0.1" not in done.err, done.err
+
     def test_files_that_cannot_be_written_are_noticed_before_anything_is_asked(
         self, server, tmp_path
     ):

@@ -236,9 +236,34 @@ class TestFailures:
         options = ["--url", f"https://127.0.0.1:{port}", "--anchors", server.anchors]
         self.refused(server, interpreter, tmp_path, 1, str(port), *options)
 
-    def test_a_subject_that_makes_no_request(self, server, interpreter, tmp_path):
-        options = [*server.at, *server.credential, "--subject", "CN=x,FOO=y"]
-        self.refused(server, interpreter, tmp_path, 2, "unknown attribute FOO", *options)
+    @pytest.mark.parametrize(
+        ("setting", "text"),
+        [
+            ({"subject": "CN=x,FOO=y"}, "unknown attribute FOO"),
+            ({"san": ["dns:pump.example", "ip:10.0.0.256"]}, "not an IP address"),
+            ({"key_usage": ["digitalSignatures"]}, "keyUsage 'digitalSignatures'"),
+            ({"ext_key_usage": ["clientauth"]}, "'clientauth'"),
+        ],
+    )
+    def test_what_makes_no_request_is_refused_before_any_connection(
+        self, interpreter, tmp_path, setting, text
+    ):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            settings = {"url": f"https://127.0.0.1:{nobody.getsockname()[1]}", "ntp": False}
+            settings.update({"trust": {"fingerprint": "ab" * 32}, "subject": "CN=x"}, **setting)
+            simulation.write_settings(tmp_path, settings, {})
+            done = estctl("device", "--json", "--flash", tmp_path, "--interpreter", interpreter)
+            assert done.status == 2 and text in done.err and done.err.count("\n") == 1, done.err
+            nobody.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                nobody.accept()
+        assert slots.identity(tmp_path) is None
+
+    def test_estctl_refuses_it_before_it_writes_anything(self, server, tmp_path):
+        for option in (["--subject", "CN={mac},FOO=y"], ["--san", "hwmodule:1.3.6.1:{mac}0"]):
+            done = boot(server, tmp_path / "flash", "cpython", *server.at, *option)
+            assert done.status == 2 and done.err.count("\n") == 1, done.err
+            assert not (tmp_path / "flash/device.json").exists()
 
     @pytest.mark.parametrize("interpreter", ["micropython", "micropython32"], indirect=True)
     def test_an_unset_clock(self, server, interpreter, tmp_path):

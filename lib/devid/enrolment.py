@@ -17,6 +17,8 @@ async def run(device):
     raises; then the identity is as it was.
     """
     waiting = _waiting(device)
+    if not waiting.request:
+        _check(device._settings)
     client = _client(device)
     async with client:
         try:
@@ -74,6 +76,16 @@ def _refused(device, waiting, error):
 
     if waiting.key or isinstance(error, RetryLater):
         pending.refused(error, device._store(), waiting, device._limits)
+
+
+def _check(settings):
+    """Refuse what can be in no request before a server is asked. Raises ConfigError."""
+    from devid import request
+
+    try:
+        request.parts_of(settings)
+    finally:
+        request.forgotten()
 
 
 async def _request(device, client, waiting):

@@ -56,9 +56,7 @@ async def make(device, client, private, record=None):
         )
         del wishes
     elif not record:
-        parts = csr.parts(
-            settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
-        )
+        parts = parts_of(settings)
     attributes = None
     forget("devid.wishes", *FOR_NAMES)
     if record and not private and not settings.rekey:
@@ -72,6 +70,13 @@ async def make(device, client, private, record=None):
         key = await keys.generate()
     request = linked(key) if linked else await csr.signed(key, *parts)
     return await key.private_bytes(), request
+
+
+def parts_of(settings):
+    """Return what pki.csr.signed() takes, by the settings alone. Raises ConfigError."""
+    from pki import csr
+
+    return csr.parts(settings.subject, settings.san, settings.key_usage, settings.ext_key_usage)
 
 
 def forgotten():

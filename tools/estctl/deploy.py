@@ -12,6 +12,7 @@ import est_errors
 import typer
 import unix_time
 from devid import settings as device_settings
+from pki import csr as requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from estctl import options, output, simulation
@@ -178,9 +179,8 @@ def _settings_files(path: Path) -> dict[str, bytes]:
                 f"{error.strerror}"
             ) from None
         local[group][name] = str(source)
-    # What the board fills in is not known here; any text serves to check the rest.
-    filled = json.dumps(local).replace("{unique_id}", "0").replace("{mac}", "0")
-    device_settings.parse(json.loads(filled))
+    wanted = device_settings.parse(json.loads(options.filled(json.dumps(local))))
+    requests.parts(wanted.subject, wanted.san, wanted.key_usage, wanted.ext_key_usage)
     found[_SETTINGS] = text
     return found
 

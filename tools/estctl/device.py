@@ -166,6 +166,7 @@ def device(
                     psk_identity,
                     psk_key_file,
                 )
+                options.names(options.filled(subject or ""), options.filled(san or ""))
                 settings: dict[str, Any] = {"url": url, "subject": subject or "", "ntp": False}
                 stored: dict[str, bytes] = {}
                 _add_trust(

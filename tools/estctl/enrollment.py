@@ -144,6 +144,7 @@ def enroll(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
+        wanted, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
             user,
@@ -172,13 +173,11 @@ def enroll(
             else:
                 attributes = await client.csrattrs()
                 await _remark(attributes, own_key, log)
-                names = san.split(",") if san else []
-
                 demanded = attributes is not None and attributes.wants_challenge_password
 
                 def make(binding: bytes | None) -> Awaitable[bytes]:
                     more = est_link.attributes(binding, demanded, link.policy)
-                    parts = (subject or "", names, (), (), attributes, more)
+                    parts = (wanted, names, (), (), attributes, more)
                     return requests.build(own_key, *parts)  # type: ignore[no-any-return]
 
                 request = await linked(client, make)
@@ -235,7 +234,7 @@ def reenroll(
         if rekey and out_key is None:
             raise est.ConfigError("--rekey needs --out-key, or the new key would be lost")
         own_key = HostKey.generate() if rekey else HostKey.load(who.key)
-        names = new_san.split(",") if new_san else None
+        _, names = options.names(new_subject, new_san)
 
         def make(binding: bytes | None) -> Awaitable[bytes]:
             more = est_link.attributes(binding, False, link.policy)

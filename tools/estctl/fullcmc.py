@@ -45,6 +45,7 @@ def fullcmc(
         files.check_writable(out_cert, out_key, out_ca)
         if out_key is None:
             raise est.ConfigError("a new key needs --out-key, or it would be lost")
+        name, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
             user,
@@ -67,10 +68,8 @@ def fullcmc(
             await client.cacerts()
             attributes = await client.csrattrs()
             public = await own_key.public_key()
-            names = san.split(",") if san else []
-            whole, extensions, wanted = requests.parts(
-                subject or "", names, (), (), attributes, public
-            )
+            parts = (name, names, (), (), attributes, public)
+            whole, extensions, wanted = requests.parts(*parts)
             if all(kind != oid.SUBJECT_KEY_IDENTIFIER for kind, _ in extensions):
                 extensions.append(cmc.identified(public))
             demanded = attributes is not None and attributes.wants_challenge_password

@@ -8,6 +8,7 @@ from typing import Annotated
 import est
 import typer
 from devid.settings import parse_url
+from pki import csr as requests
 
 from estctl import files
 from estctl.output import Log
@@ -291,6 +292,22 @@ def credential(
         found.certificate, *found.intermediates = files.read_certificates(cert, "--cert")
         found.key = files.read_key(key)
     return found
+
+
+def names(subject: str | None, san: str | None) -> tuple[str, list[str]]:
+    """Return the subject ("" without one) and the list of subjectAltNames that the options say.
+
+    Raises ConfigError where they could stand in no request: before a server is asked.
+    """
+    found = subject or "", san.split(",") if san else []
+    if any(found):  # without any the server may give them (RFC 9908)
+        requests.parts(*found)
+    return found
+
+
+def filled(text: str) -> str:
+    """Return a text of device.json as the board with the shortest names would fill it in."""
+    return text.replace("{unique_id}", 6 * "00").replace("{mac}", 6 * "00")
 
 
 def client(

@@ -81,6 +81,7 @@ def serverkeygen(
         files.check_writable(out_cert, out_key, out_ca)
         if out_key is None:
             raise est.ConfigError("give --out-key, or the key that the server makes would be lost")
+        wanted, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
             user,
@@ -99,13 +100,11 @@ def serverkeygen(
         async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             await client.cacerts()
             attributes = await client.csrattrs()
-            names = san.split(",") if san else []
-
             demanded = attributes is not None and attributes.wants_challenge_password
 
             def make(binding: bytes | None) -> Awaitable[bytes]:
                 more = est_link.attributes(binding, demanded, link.policy) + protection
-                parts = (subject or "", names, (), (), attributes, more)
+                parts = (wanted, names, (), (), attributes, more)
                 return requests.build(signer, *parts)  # type: ignore[no-any-return]
 
             request = await enrollment.linked(client, make)
