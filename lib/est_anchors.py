@@ -17,7 +17,8 @@ class Database:
     """What a device trusts after an answer.
 
     anchors: DER certificates (bytes) that paths may end in; authorities: other CA certificates
-    that were validated to them; refused: texts about roots that nothing vouches for.
+    that were validated to them; refused: texts about roots that nothing vouches for, and about CAs
+    below that are not valid.
     """
 
     def __init__(self, anchors, authorities, refused):
@@ -96,13 +97,13 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
             refused.append(_label(certificate) + ": no anchor vouches for this root")
     kept = [anchor for anchor in old if not _retired(anchor, bag, old + roots, now)]
     trusted = kept + roots
-    others = await _validated(bag, trusted, now, limits)
+    others = await _validated(bag, trusted, now, limits, refused)
     if strangers and not roots and not others and not [one for one in old if _listed(one, bag)]:
         # A bag without its root: what has its issuer nowhere is the top.
         for top in bag:
             if top.basic_constraints[0] and not _has_issuer(top, bag):
                 trusted.append(top)
-        others = await _validated(bag, trusted, now, limits)
+        others = await _validated(bag, trusted, now, limits, refused)
     if not trusted:
         raise TrustError("the server sent no CA certificate that could be a trust anchor")
     return Database(
@@ -161,7 +162,7 @@ def _retired(anchor, bag, candidates, now):
     return False
 
 
-async def _validated(bag, anchors, now, limits):
+async def _validated(bag, anchors, now, limits, refused):
     """Return the certificates of the bag that have a path to the anchors (RFC 5280 6)."""
     found = []
     trusted = [anchor.raw for anchor in anchors]
@@ -170,8 +171,10 @@ async def _validated(bag, anchors, now, limits):
             continue
         try:
             await path.check(certificate, bag, anchors, now, limits=limits)
-        except (TrustError, DerError):
-            continue  # not of this CA: never used
+        except (TrustError, DerError) as error:
+            if _has_issuer(certificate, anchors + found):
+                refused.append("%s: %s" % (_label(certificate), error.message))
+            continue  # not of this CA, or not right: never used
         found.append(certificate)
     return found
 

@@ -71,13 +71,25 @@ def _verification(text, where):
         return where + ": the server's certificate has expired" + clock
     if "does not match" in lower or "doesn't match" in lower or "mismatch" in lower:
         return where + ": the server's certificate is for another host name"
+    weak = _weak(lower)
     if "trusted" in lower or "issuer" in lower or "self-signed" in lower or "self signed" in lower:
         return (
             where
             + ": the server's certificate does not lead to a trust anchor of this device"
-            + _memory()
+            + ("; " + weak if weak else _memory())
         )
-    return where + ": the server's certificate was refused: " + text
+    return where + ": " + (weak or "the server's certificate was refused: " + text)
+
+
+def _weak(text):
+    """Return a sentence where the TLS stack's reason is a weak algorithm, else ""."""
+    # mbedTLS: "... signed with an unacceptable hash", "... unacceptable key (eg bad curve, RSA too
+    # short)"; OpenSSL: "CA signature digest algorithm too weak", "EE certificate key too weak".
+    if "unacceptable" not in text and "too weak" not in text:
+        return ""
+    if "hash" in text or "digest" in text:
+        return "a certificate of the server's chain is signed with too weak a hash, such as SHA-1"
+    return "a certificate of the server's chain has too weak a key"
 
 
 def _memory():

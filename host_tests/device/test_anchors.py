@@ -11,6 +11,9 @@ NEW = certificate("root", 1, "root", 1, end=NOW + 9 * DAY)
 NEW_WITH_OLD = certificate("root", 1, "root", 0)
 OLD_WITH_NEW = certificate("root", 0, "root", 1)
 NEW_CA = certificate("ca", 3, "root", 1)
+ECDSA_WITH_SHA224, ECDSA_WITH_SHA256 = (
+    bytes.fromhex("2a8648ce3d0403" + last) for last in ("01", "02")
+)
 OTHER = certificate("other", 4, "other", 4)
 
 
@@ -27,6 +30,15 @@ def taken(device, *arguments, **more):
     assert "ok" in answer, answer
     anchors, authorities, refused = answer["ok"]
     return set(map(bytes.fromhex, anchors)), set(map(bytes.fromhex, authorities)), refused
+
+
+def test_a_ca_below_an_anchor_that_is_not_valid_is_told(device):
+    weak = OLD_CA.replace(ECDSA_WITH_SHA256, ECDSA_WITH_SHA224)
+    stranger = certificate("somebody's", 5, "other", 4)
+    anchors, authorities, refused = taken(device, [OLD], [OLD, weak, stranger])
+    assert (anchors, authorities) == ({OLD}, set())
+    (text,) = refused
+    assert text.startswith("CN=ca: ") and "SHA-224 with ECDSA" in text
 
 
 def test_the_same_certificates_change_nothing(device):

@@ -38,6 +38,7 @@ BAD_TLS = {
     "not-yet-valid": "certificate is not yet valid",
     "wrong-purpose": "unsuitable certificate purpose",
     "weak-key-tls": "EE certificate key too weak",
+    "weak-hash-tls": "CA signature digest algorithm too weak",
     "name-constraints-tls": "excluded subtree violation",
     "mitm-provisional": "unable to get local issuer certificate",
     "mitm-relay": "unable to get local issuer certificate",

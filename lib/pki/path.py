@@ -43,6 +43,8 @@ async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, limit
     search = _Search(pool, anchors, now, strict, limits)
     path = await search.up(leaf, [])
     if path is None:
+        if not search.why:
+            signature.hash_number(leaf.signature_algorithm, limits)  # a better reason, if any
         raise TrustError(
             "certificate %s: no path to a trust anchor%s" % (_label(leaf), search.why)
         )

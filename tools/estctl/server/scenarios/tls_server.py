@@ -14,7 +14,7 @@ from estctl.server import stored
 from estctl.server.certificates import TLS_USAGES, Validity, in_days
 from estctl.server.scenarios import making
 from estctl.server.scenarios.scene import Play, Scenario, Scene, alone
-from estctl.server.signing import Pair
+from estctl.server.signing import Pair, Scheme
 from estctl.server.stage import Stage
 
 OTHER, RA = "other.example", "ra.example"
@@ -69,6 +69,15 @@ def _weak_key_tls(scene: Scene) -> Stage:
     return _with_leaf(scene, leaf, ciphers=_NO_LEVEL)
 
 
+def _weak_hash_tls(scene: Scene) -> Stage:
+    key = rsa.generate_private_key(65537, 2048)
+    issuing = making.ca(
+        "SHA-1 TLS CA", scene.authority.root, key=key, path_length=0, scheme=Scheme.SHA1
+    )
+    identity = scene.tls(making.tls(issuing, scene.names), issuing, ciphers=_NO_LEVEL)
+    return dataclasses.replace(scene.usual, tls=identity)
+
+
 def _name_constraints_tls(scene: Scene) -> Stage:
     excluded = x509.NameConstraints(None, [_subtree(name) for name in scene.names])
     issuing = making.ca("constrained TLS CA", scene.authority.root, more=[excluded], path_length=0)
@@ -118,6 +127,7 @@ SCENARIOS = (
         alone(_wrong_host),
     ),
     Scenario("weak-key-tls", "TLS certificate with an RSA-1024 key", alone(_weak_key_tls)),
+    Scenario("weak-hash-tls", "TLS certificate signed with RSA and SHA-1", alone(_weak_hash_tls)),
     Scenario(
         "name-constraints-tls",
         "the CA above TLS excludes the server's names, not critically",
