@@ -70,9 +70,65 @@ def test_a_template_in_words():
         "subject: CN=(yours),OU=myDept,OU=myGroup",
         "key: P-256",
         "subjectAltName (2.5.29.17): dns:www.myServer.com, ip:(yours)",
-        "keyUsage (2.5.29.15): critical, 4 octets given",
+        "keyUsage (2.5.29.15): critical, digitalSignature, keyAgreement",
         "extKeyUsage (2.5.29.37): (yours)",
     ]
+
+
+def in_words(extension, value):
+    """What as_text() says of the value of an extension in a template."""
+    given = der.tlv(der.SEQUENCE, der.oid(extension), der.tlv(der.OCTET_STRING, value))
+    wanted = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, given))
+    (line,) = CsrAttributes(message(der.tlv(0xA1, wanted))).as_text()
+    return line[line.index(": ") + 2 :]
+
+
+def test_extensions_that_are_given_in_words():
+    other = oid.encode("1.3.6.1.4.1.32473.1")
+    server, unknown = (der.oid(oid.encode(text)) for text in ("1.3.6.1.5.5.7.3.1", "1.2.3"))
+    policy = der.tlv(der.SEQUENCE, der.oid(oid.encode("2.5.29.32.0")))
+    empty = der.tlv(der.SEQUENCE)
+    for kind, value, words in (
+        (
+            oid.KEY_USAGE,
+            der.named_bits(0b100000101),
+            "digitalSignature, keyEncipherment, decipherOnly",
+        ),
+        (oid.EXT_KEY_USAGE, der.tlv(der.SEQUENCE, server, unknown), "serverAuth, 1.2.3"),
+        (oid.BASIC_CONSTRAINTS, empty, "not a CA"),
+        (
+            oid.BASIC_CONSTRAINTS,
+            der.tlv(der.SEQUENCE, b"\x01\x01\xff", der.integer(2)),
+            "a CA, path length 2",
+        ),
+        (oid.SUBJECT_KEY_IDENTIFIER, der.tlv(der.OCTET_STRING, b"\xab\x01"), "ab01"),
+        (oid.encode("2.5.29.32"), der.tlv(der.SEQUENCE, policy), "2.5.29.32.0"),
+        (oid.encode("1.3.6.1.4.1.311.20.2"), der.tlv(0x1E, b"\0T\0L\0S"), '"TLS"'),
+        (other, der.tlv(0x0C, b"pump"), '"pump"'),
+        (other, b"\x02\x01\xfd", "-3"),
+        (other, b"\x01\x01\xff", "true"),
+        (other, b"\x05\x00", "null"),
+        (other, der.oid(oid.KEY_USAGE), "keyUsage (2.5.29.15)"),
+        # What is no text, too long, broken or of another type is counted.
+        (other, der.tlv(0x0C, b"a\x1b[2J"), "7 octets given"),
+        (other, der.tlv(0x0C, b"x" * 70), "72 octets given"),
+        (other, der.tlv(0x0A, b"A"), "3 octets given"),
+        (other, der.integer(1) + b"\0", "4 octets given"),
+        (other, empty, "2 octets given"),
+        (other, b"", "0 octets given"),
+        (oid.KEY_USAGE, der.integer(1), "3 octets given"),
+        (oid.KEY_USAGE, der.named_bits(0), "3 octets given"),
+        (oid.EXT_KEY_USAGE, empty, "2 octets given"),
+    ):
+        assert in_words(kind, value) == words, (words, in_words(kind, value))
+
+
+def test_other_attributes_in_words():
+    serial = attribute(oid.encode("2.5.4.5"), der.tlv(0x13, b"77"), der.integer(8))
+    (line,) = CsrAttributes(message(der.tlv(0xA1, serial))).as_text()
+    assert line == '2.5.4.5: "77", 8'
+    (line,) = CsrAttributes(der.tlv(der.SEQUENCE, serial)).as_text()
+    assert line == '2.5.4.5: "77", 8'
 
 
 def test_beside_a_template_nothing_counts():

@@ -1,9 +1,16 @@
 """CsrAttrs in words, for people: what a server wants in a request."""
 
-from est_errors import EstError
+from binascii import hexlify
 
-from pki import csr_wishes, der, general_name, key_kind, name, oid
+from est_errors import DerError, EstError
+from micropython import const
 
+from pki import csr, csr_wishes, der, general_name, key_kind, name, oid
+
+_NULL = const(0x05)
+_LONGEST = const(64)  # characters of a value that are shown
+_STRINGS = b"\x0c\x12\x13\x14\x16\x17\x18\x1a\x1e"  # tags of strings and times, X.680 8.6
+_CERTIFICATE_POLICIES = b"\x55\x1d\x20"
 _KNOWN = (
     (b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07", "challengePassword"),
     (b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e", "extensionRequest"),
@@ -17,6 +24,7 @@ _KNOWN = (
     (oid.SUBJECT_ALT_NAME, "subjectAltName"),
     (oid.BASIC_CONSTRAINTS, "basicConstraints"),
     (oid.EXT_KEY_USAGE, "extKeyUsage"),
+    (_CERTIFICATE_POLICIES, "certificatePolicies"),
 )
 
 
@@ -30,11 +38,7 @@ def lines(attributes):
     for kind, values in attributes.attributes:
         if kind in (key_kind.EC, key_kind.RSA):
             continue
-        shown = [oid.dotted(der.Reader(value).oid()) for value in values if value[0] == der.OID]
-        count = len(values) - len(shown)
-        if count:
-            shown.append("%d values" % count if count > 1 else "a value")
-        found.append(_named(kind) + ": " + ", ".join(shown))
+        found.append(_named(kind) + ": " + ", ".join([_text(_value, value) for value in values]))
     return found + [_extension(*extension) for extension in attributes.extensions()]
 
 
@@ -51,7 +55,13 @@ def _template(template):
     if template.wants_challenge_password:
         found.append(_named(_KNOWN[0][0]))
     for raw in template.attributes:
-        found.append(_named(der.sequence(raw).oid()) + ": a value")
+        attribute = der.sequence(raw)
+        kind = attribute.oid()
+        values = attribute.enter(der.SET)
+        shown = []
+        while values.more():
+            shown.append(_text(_value, values.element()))
+        found.append(_named(kind) + ": " + ", ".join(shown))
     return found
 
 
@@ -65,11 +75,76 @@ def _extension(kind, critical, value):
     """Return one extension in words."""
     if value is None:
         shown = "(yours)"
-    elif kind == oid.SUBJECT_ALT_NAME:
-        shown = _names(value)
     else:
-        shown = "%d octets given" % len(value)
+        shown = _text(_READ.get(kind, _value), value)
     return "%s: %s%s" % (_named(kind), "critical, " if critical else "", shown)
+
+
+def _text(read, value):
+    """Return what read() makes of a DER value, or its size where that is nothing for people."""
+    try:
+        shown = read(value)
+    except EstError:
+        shown = ""
+    if shown and (read != _value or len(shown) <= _LONGEST):
+        return shown
+    return "%d octets given" % len(value)
+
+
+def _value(value):
+    """Return a value of whatever type in words. Raises DerError where it has no simple one."""
+    reader = der.Reader(value)
+    tag = reader.peek()
+    if tag == der.OID:
+        shown = _named(reader.oid())
+    elif tag == der.INTEGER:
+        shown = str(reader.integer())
+    elif tag == der.BOOLEAN:
+        shown = "true" if reader.boolean() else "false"
+    elif tag == der.OCTET_STRING:
+        shown = hexlify(reader.take(tag)).decode()
+    elif tag == _NULL:
+        reader.take(tag)
+        shown = "null"
+    elif tag and tag in _STRINGS:
+        shown = '"%s"' % name.string(reader)
+    else:
+        raise DerError("DER: no simple value")
+    reader.finish()
+    return shown
+
+
+def _usages(value):
+    bits = der.Reader(value).named_bits()
+    return ", ".join([csr._KEY_USAGES[i] for i in range(len(csr._KEY_USAGES)) if bits >> i & 1])
+
+
+def _purposes(value):
+    shown = []
+    reader = der.sequence(value)
+    while reader.more():
+        purpose = reader.oid()
+        known = [text for text, contents in csr._EXT_KEY_USAGES.items() if contents == purpose]
+        shown.append(known[0] if known else oid.dotted(purpose))
+    return ", ".join(shown)
+
+
+def _basic_constraints(value):
+    reader = der.sequence(value)
+    ca = reader.peek() == der.BOOLEAN and reader.boolean()
+    shown = "a CA" if ca else "not a CA"
+    if reader.more():
+        shown += ", path length %d" % reader.integer()
+    reader.finish()
+    return shown
+
+
+def _policies(value):
+    shown = []
+    reader = der.sequence(value)
+    while reader.more():
+        shown.append(oid.dotted(reader.enter().oid()))
+    return ", ".join(shown)
 
 
 def _names(value):
@@ -89,3 +164,12 @@ def _named(contents):
         if known == contents:
             return "%s (%s)" % (text, oid.dotted(contents))
     return oid.dotted(contents)
+
+
+_READ = {  # what the value of an extension says
+    oid.SUBJECT_ALT_NAME: _names,
+    oid.KEY_USAGE: _usages,
+    oid.EXT_KEY_USAGE: _purposes,
+    oid.BASIC_CONSTRAINTS: _basic_constraints,
+    _CERTIFICATE_POLICIES: _policies,
+}
