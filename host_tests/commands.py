@@ -70,6 +70,8 @@ class Server:
     implicit: str | None = None  # the file of another CA, which issued the TLS certificate
     trust: str | None = None  # the file of both CAs, where there are two
     profile: str | None = None
+    bootstrap_certificate: str | None = None  # what a profile's clients begin with
+    bootstrap_key: str | None = None
     psk_identity: str | None = None  # of a pre-shared key
     psk_key_file: str | None = None
 

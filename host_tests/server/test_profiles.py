@@ -1,11 +1,14 @@
 """That the development server really has the quirks of its profiles, seen by curl and raw TLS."""
 
 import base64
+import os
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -231,6 +234,28 @@ class TestRefusing:
         asked = ("simpleenroll", "POST", *POST, basic(play("cumulocity")))
         body = desk.request("/CN=x")
         assert [got(play, "cumulocity", *asked, body=body)[0] for _ in range(2)] == [200, 401]
+
+    def test_a_bootstrap_certificate_is_given_where_one_is_demanded(self, play, desk, servers):
+        server = play("infisical")
+        pair = [server.facts[f"bootstrap_{part}"] for part in ("certificate", "key")]
+        assert stat.S_IMODE(os.stat(pair[1]).st_mode) == 0o600
+        for mine, status in ((["--cert", pair[0], "--key", pair[1]], 200), ([], 401)):
+            body = desk.request("/CN=pump")
+            url = f"{server.url.rpartition('/')[0]}{PREFIX}0b5f7c1e-profile/simpleenroll"
+            done = subprocess.run(
+                ["curl", "-s", "-o", desk.folder / "out", "-w", "%{http_code}", "--cacert",
+                 anchors(server), *mine, "--data-binary", "@-", "--header", POST[0], url],
+                input=body, capture_output=True, check=True,
+            )  # fmt: skip
+            assert int(done.stdout) == status
+        kept = Path(pair[0]).read_bytes()
+        again = servers.start(server.folder, "--profile", "infisical")
+        assert again.facts["bootstrap_certificate"] == pair[0]
+        assert Path(pair[0]).read_bytes() == kept
+        own = servers.start(
+            desk.folder / "own", "--profile", "infisical", "--client-ca", again.issuing
+        )
+        assert "bootstrap_key" not in own.facts
 
     def test_a_password_beats_the_certificate_only_at_vault(self, play, desk):
         for profile, label, status in (("vault", "policy/", 401), ("created", "", 201)):

@@ -16,20 +16,7 @@ numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def bootstrap(tmp_path_factory):
-    """A certificate of another CA, as Infisical wants one to begin with."""
-    folder = tmp_path_factory.mktemp("bootstrap")
-    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    ca = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key"]
-    openssl(*new, "-subj", "/CN=bootstrap CA", "-keyout", ca[3], "-out", ca[1])
-    leaf = ["-keyout", folder / "leaf.key", "-out", folder / "leaf.pem"]
-    plain = ["-addext", "basicConstraints=critical,CA:FALSE"]
-    openssl(*new, *ca, *plain, "-subj", "/CN=bootstrap", *leaf)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def play(servers, tmp_path_factory, bootstrap):
+def play(servers, tmp_path_factory):
     """Return a function that starts a profile's server, anew only where a code serves once."""
     started = {}
 
@@ -37,8 +24,6 @@ def play(servers, tmp_path_factory, bootstrap):
         once = any(CATALOGUE[name].get("one_time_password") for name in names)
         if once or names not in started:
             options = [part for name in names for part in ("--profile", name)]
-            if "infisical" in names:
-                options += ["--client-ca", str(bootstrap / "ca.pem")]
             started[names] = servers.start(tmp_path_factory.mktemp(names[0]), *options)
         return started[names]
 
@@ -50,20 +35,20 @@ def trust(server):
     return ["--anchors", server.trust] if server.trust else ["--fingerprint", server.fingerprint]
 
 
-def credential(name, server, bootstrap):
-    if name == "infisical":
-        return ["--cert", bootstrap / "leaf.pem", "--key", bootstrap / "leaf.key"]
+def credential(name, server):
+    if server.bootstrap_key:
+        return ["--cert", server.bootstrap_certificate, "--key", server.bootstrap_key]
     return [] if name == "openxpki" else server.credential
 
 
-def boot(name, server, interpreter, flash, bootstrap):
+def boot(name, server, interpreter, flash):
     """Boot a board for the first time, and again where somebody has to approve."""
     options = ["--json", "--flash", flash, "--interpreter", interpreter]
     if interpreter == "micropython32":
         # Two trust anchors, and certificates that are checked beside an open connection.
         options += ["--heap", "96k"]
     subject = ["--subject", f"CN=pump-{next(numbers)}"]
-    first = ["--url", server.url, *trust(server), *credential(name, server, bootstrap), *subject]
+    first = ["--url", server.url, *trust(server), *credential(name, server), *subject]
     done = estctl("device", *options, *first)
     if CATALOGUE[name].get("approvals"):
         assert done.status == 4 and "not yet (202)" in done.err, done.out + done.err
@@ -73,25 +58,25 @@ def boot(name, server, interpreter, flash, bootstrap):
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_board_enrols_with_every_server(play, interpreter, tmp_path, bootstrap, name):
+def test_a_board_enrols_with_every_server(play, interpreter, tmp_path, name):
     server = play(name)
-    done = boot(name, server, interpreter, tmp_path / "flash", bootstrap)
+    done = boot(name, server, interpreter, tmp_path / "flash")
     assert done.status == 0, done.out + done.err
     assert done.json["trust"]["authorised_by"] == "explicit, name"
 
 
 @pytest.mark.parametrize("name", HABITS)
-def test_a_board_enrols_whatever_the_form_of_an_answer(play, tmp_path, bootstrap, name):
-    done = boot(name, play(name), "micropython32", tmp_path / "flash", bootstrap)
+def test_a_board_enrols_whatever_the_form_of_an_answer(play, tmp_path, name):
+    done = boot(name, play(name), "micropython32", tmp_path / "flash")
     assert done.status == 0, done.out + done.err
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_enrolling_and_renewing_from_the_host(play, tmp_path, bootstrap, name):
+def test_enrolling_and_renewing_from_the_host(play, tmp_path, name):
     server = play(name)
     at = ["--json", "--url", server.url, *trust(server)]
     mine = ["--out-cert", tmp_path / "dev.pem", "--out-key", tmp_path / "dev.key"]
-    who = credential(name, server, bootstrap)
+    who = credential(name, server)
     new = ["--new-key", "--subject", f"CN=host-{next(numbers)}", "--max-wait", 5]
     done = estctl("enroll", *at, *who, *new, *mine)
     assert done.status == 0, done.err
@@ -115,9 +100,9 @@ def test_an_entrust_label_may_be_joined(play, tmp_path):
         assert estctl("cacerts", *at).status == status, label
 
 
-def test_several_profiles_are_all_of_their_quirks(play, tmp_path, bootstrap):
+def test_several_profiles_are_all_of_their_quirks(play, tmp_path):
     names = ("entrust", "pem", "created", "untyped", "chunked", "root-first")
-    done = boot("entrust", play(*names), "micropython32", tmp_path / "flash", bootstrap)
+    done = boot("entrust", play(*names), "micropython32", tmp_path / "flash")
     assert done.status == 0, done.out + done.err
 
 

@@ -73,10 +73,7 @@ def _part(kind, value):
 
 def _extension(kind, critical, value):
     """Return one extension in words."""
-    if value is None:
-        shown = "(yours)"
-    else:
-        shown = _text(_READ.get(kind, _value), value)
+    shown = "(yours)" if value is None else _text(_READ.get(kind, _value), value)
     return "%s: %s%s" % (_named(kind), "critical, " if critical else "", shown)
 
 

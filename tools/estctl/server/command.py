@@ -351,6 +351,9 @@ def _facts(running: EstServer) -> dict[str, str | int]:
         role = "profile" if running.settings.profiles else "scenario"
         facts[role] = running.journal.scenario
         facts["requests"] = str(running.journal.path.resolve())
+    if running.bootstrap:
+        for name, suffix in (("bootstrap_certificate", ".pem"), ("bootstrap_key", ".key")):
+            facts[name] = str(running.bootstrap.with_suffix(suffix).resolve())
     if running.implicit:
         facts["implicit"] = str(running.implicit.resolve())
         facts["trust"] = str(running.trust.resolve())
@@ -368,11 +371,15 @@ def _introduce(facts: dict[str, str | int], phases: int) -> None:
     )
     trust = f"--anchors {shlex.quote(str(facts['trust']))}" if "trust" in facts else None
     at = f"--url {url} {trust or f'--fingerprint {pin}'}"
+    who = f"--user {user} --password-file {password_file}"
+    if "bootstrap_key" in facts:
+        pair = ("bootstrap_certificate", "bootstrap_key")
+        who = "--cert {} --key {} --new-key".format(*(shlex.quote(str(facts[it])) for it in pair))
     commands = [
         f"estctl cacerts {at}",
-        f"estctl enroll {at} --user {user} --password-file {password_file} --subject CN=board-1"
+        f"estctl enroll {at} {who} --subject CN=board-1"
         " --out-cert board-1.pem --out-key board-1.key",
-        f"estctl device {at} --user {user} --password-file {password_file} --flash board",
+        f"estctl device {at} {who.removesuffix(' --new-key')} --flash board",
     ]
     if "psk_identity" in facts:
         identity, key_file = (

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -12,6 +13,7 @@ from estctl.server.access import Access
 from estctl.server.authority import Authority
 from estctl.server.handlers import Handlers
 from estctl.server.journal import Journal
+from estctl.server.profiles import bootstrap
 from estctl.server.profiles.rules import Rules
 from estctl.server.profiles.wire import Wire
 from estctl.server.records import Records
@@ -35,9 +37,10 @@ class EstServer:
 
     Attributes: settings (Settings, a profile's included), authority (Authority), records
     (Records), password_file (Path), psk_key_file (Path, used where the settings have an identity
-    for it), journal (Journal, or None without a scenario or profile),
-    implicit (Path of a PEM bundle that a client trusts for TLS alone, or None), trust (Path of
-    one that also has the root, where there is that), label (str, of a profile that needs one);
+    for it), journal (Journal, or None without a scenario or profile), implicit (Path of a PEM
+    bundle that a client trusts for TLS alone, or None), trust (Path of one that also has the root,
+    where there is that), bootstrap (Path of the certificate, .pem, and key, .key, that a profile's
+    clients begin with, without that suffix; or None), label (str, of a profile that needs one);
     url (str, without a path) once it listens.
     """
 
@@ -56,6 +59,11 @@ class EstServer:
         self._log = log
         folder.prepare(settings.folder)
         self.authority = _authority(settings, scenario)
+        self.bootstrap: Path | None = None
+        if quirks and quirks.certificate_needed and settings.client_ca is None:
+            bootstrap_ca = bootstrap.provide(settings.folder)
+            self.settings = settings = dataclasses.replace(settings, client_ca=bootstrap_ca)
+            self.bootstrap = settings.folder / bootstrap.NAME
         self.password_file = settings.folder / "password"
         self._password = folder.password(self.password_file)
         role = ",".join(settings.profiles) or scenario.name
