@@ -31,17 +31,15 @@ def _offered(hello: bytes) -> list[int]:
     return [int.from_bytes(hello[i : i + 2], "big") for i in range(at + 2, end, 2)]
 
 
-@pytest.fixture
-def offered(device, anchor):
-    """What est.Client offers to a server that only listens to its ClientHello."""
-    hellos = []
+def _met(device, anchor, meet):
+    """Return what meet() gives for the client's connection and ClientHello, and how it went."""
+    found = []
 
     def listen(listening):
         raw, _ = listening.accept()
         with raw:
             raw.settimeout(DEADLINE)
-            hello = raw.recv(5, socket.MSG_WAITALL)
-            hellos.append(hello + raw.recv(int.from_bytes(hello[3:], "big"), socket.MSG_WAITALL))
+            found.append(meet(raw, _record(raw)))
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(DEADLINE)
@@ -50,7 +48,33 @@ def offered(device, anchor):
         went = device.run("cacerts", port=listening.getsockname()[1], anchors=[anchor])
         thread.join(DEADLINE)
     assert "error" in went
-    return [suite for suite in _offered(hellos[0]) if suite not in _SCSV]
+    return found[0], went
+
+
+def _record(raw):
+    """Return the next TLS record, b"" at the end."""
+    head = raw.recv(5, socket.MSG_WAITALL)
+    return head + raw.recv(int.from_bytes(head[3:], "big"), socket.MSG_WAITALL)
+
+
+def _server_hello(suite):
+    """Return a ServerHello for TLS 1.2 (RFC 5246 7.4.1.3) with renegotiation_info, in a record."""
+    body = b"\x03\x03" + bytes(range(32)) + b"\0" + suite.to_bytes(2, "big") + b"\0"
+    body += bytes.fromhex("0005ff01000100")
+    return (
+        b"\x16\x03\x03"
+        + (4 + len(body)).to_bytes(2, "big")
+        + b"\2\0\0"
+        + bytes([len(body)])
+        + body
+    )
+
+
+@pytest.fixture
+def offered(device, anchor):
+    """What est.Client offers to a server that only listens to its ClientHello."""
+    hello, _ = _met(device, anchor, lambda raw, hello: hello)
+    return [suite for suite in _offered(hello) if suite not in _SCSV]
 
 
 def test_no_suite_is_weaker_than_a_key_of_the_servers(offered):
@@ -62,3 +86,29 @@ def test_no_suite_is_weaker_than_a_key_of_the_servers(offered):
     for suite in known.keys() & set(offered):
         assert known[suite]["strength_bits"] >= _STRENGTH, known[suite]["name"]
         assert known[suite]["auth"] != "auth-null", known[suite]["name"]
+
+
+def test_a_suite_that_was_not_offered_is_refused_at_once(device, anchor, offered):
+    """So what is offered is all that can be negotiated (RFC 5246 7.4.1.3)."""
+
+    def chosen(suite):
+        def meet(raw, _):
+            raw.sendall(_server_hello(suite))
+            raw.settimeout(1)
+            try:
+                return _record(raw)
+            except TimeoutError:
+                return None  # it waits for the certificate
+
+        return _met(device, anchor, meet)
+
+    # NULL-MD5, RC4-128, DES, 3DES, anonymous RC4, ECDHE with NULL and with 3DES
+    for weak in (0x0001, 0x0005, 0x0009, 0x000A, 0x0018, 0xC010, 0xC012):
+        assert weak not in offered
+        answer, went = chosen(weak)
+        # A fatal alert, which CPython's asyncio does not send: it closes.
+        assert answer == b"" or (answer and (answer[0], answer[5]) == (21, 2)), answer
+        assert went["class"] in ("NetworkError", "TlsRefused") and not went.get("verified"), went
+    # The same message with a suite that was offered is in order.
+    answer, _ = chosen(next(suite for suite in offered if suite >> 8 == 0xC0))
+    assert answer is None
