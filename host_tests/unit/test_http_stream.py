@@ -85,11 +85,18 @@ async def test_a_chunked_body_with_extensions_and_trailers():
 
 
 async def test_two_responses_on_one_connection():
-    wire = Wire(CHUNKED + CHUNKED, 50)
+    wire = Wire(b"", 50)
     connection = connect(wire)
     for _ in range(2):
+        wire.answer = CHUNKED
         assert await body(await connection.request("GET", "/")) == b"hello, the world"
         assert connection.reusable
+
+
+async def test_what_comes_behind_an_answer_is_no_answer_to_the_next_request():
+    for more in (b"H", CHUNKED):
+        connection, _, text = await exchange(CHUNKED + more)
+        assert text == b"hello, the world" and not connection.reusable
 
 
 async def test_a_body_that_ends_with_the_connection_is_marked():
