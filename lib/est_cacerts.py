@@ -13,11 +13,13 @@ async def fetch(client, close=False):
     if provisional and not client._fingerprint:
         raise TrustError("nobody has vouched for this server yet", "cacerts")
     received = await _bag(client)
-    await _end(client, close)
     if client.verified and _known(client, received):
+        if close:
+            await client.close()
         client.ca_certificates = received
         client._log(_INFO, "cacerts: unchanged")
         return received
+    await _end(client, close)
     import est_anchors
 
     now = client._now()
@@ -77,13 +79,15 @@ async def _bag(client):
 
 
 async def _end(client, close):
-    """End the connection, where that is wanted or has to be.
+    """End the connection, where that is wanted or has to be; else its code makes room.
 
     Not in the frame that waited for the answer: it holds all that the exchange had.
     """
     if close or client._provisional:  # 4.1.1: nothing else is ever sent on that one
         await client.close()
         client._received = client._text = None
+    else:
+        await client.park()
 
 
 async def _adopt(client, database, received):
