@@ -147,6 +147,8 @@ def _arguments(tree: ast.Module, library: _Library, module: str) -> dict[tuple[i
             continue
         kept = library.keywords | {"self", "cls"} | set(_bound(function))
         names = [argument.arg for argument in function.args.args]
+        if not _is_private(function.name):  # what has a default is often given by name
+            kept |= set(names[len(names) - len(function.args.defaults) :])
         short = dict(zip(names, library.arguments[module], strict=False))
         for node in ast.walk(function):
             name = node.id if isinstance(node, ast.Name) else getattr(node, "arg", None)
