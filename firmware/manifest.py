@@ -12,6 +12,7 @@ for _file in (
     "est_auth.py",
     "est_cacerts.py",
     "est_digest.py",
+    "est_enroll.py",
     "est_errors.py",
     "est_exchange.py",
     "est_fullcmc.py",

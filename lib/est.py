@@ -43,7 +43,6 @@ _FOR_EXCHANGE = (
     "pem_stream",
     "tls_stream",
 )
-_SKEW = const(3600)  # seconds that a device's clock may run behind the CA's
 
 
 class Client:
@@ -237,7 +236,9 @@ class Client:
         AuthError, ServerError, TrustError where the certificate does not chain to the CA,
         ProtocolError where it is for another key.
         """
-        return await self._enroll("simpleenroll", csr, close)
+        import est_enroll
+
+        return await est_enroll.fetch(self, "simpleenroll", csr, close)
 
     async def simplereenroll(self, csr, close=False):
         """Renew or rekey (RFC 7030 4.2.2), authenticated with the certificate being renewed.
@@ -246,7 +247,9 @@ class Client:
         """
         if self._identity is None:
             raise ConfigError("the current certificate and its key are needed", "simplereenroll")
-        return await self._enroll("simplereenroll", csr, close)
+        import est_enroll
+
+        return await est_enroll.fetch(self, "simplereenroll", csr, close)
 
     async def serverkeygen(self, csr, decrypt=None, close=False):
         """Let the server make a key (RFC 7030 4.4); return (PKCS #8 DER, certificate DER).
@@ -269,57 +272,6 @@ class Client:
         import est_fullcmc
 
         return await est_fullcmc.fetch(self, csr, key, certificate, close)
-
-    async def _enroll(self, operation, csr, close):
-        if not self.ca_certificates:
-            await self.cacerts()  # RFC 7030 4.2: current CA certificates before enrolling
-        linked = body = csr
-        if not callable(csr):
-            from base64_stream import encode_lines
-
-            body = encode_lines(csr)
-            linked = None
-            del encode_lines  # a name is enough to hold its module in the heap
-        found = await self._certificates("POST", operation, "application/pkcs10", body)
-        body = None
-        if close:
-            await self.close()
-            self._received = self._text = None
-        from pki.x509 import request_public_key
-
-        try:
-            return await self._issued(found, request_public_key(linked.der if linked else csr))
-        except EstError as error:
-            raise at(operation, error)
-
-    async def _issued(self, found, wanted):
-        """Check the certificates of a response; return the one for a SubjectPublicKeyInfo."""
-        from pki import path, x509
-
-        leaf = None
-        pool = []
-        for raw in found:
-            certificate = x509.Certificate(raw)
-            if leaf is None and certificate.public_key == wanted:
-                leaf = certificate
-            else:
-                pool.append(certificate)
-        if leaf is None:
-            raise ProtocolError("the server issued a certificate for another key")
-        if leaf.basic_constraints[0]:
-            raise ProtocolError("the server issued a CA certificate to this device")
-        for raw in self.authorities:
-            pool.append(x509.Certificate(raw))
-        anchors = [x509.Certificate(raw) for raw in self.anchors]
-        above = await path.check(leaf, pool, anchors, self._time_for(leaf), limits=self._limits)
-        self.chain = [bytes(certificate.raw) for certificate in above[:-1]]
-        return leaf.raw
-
-    def _time_for(self, certificate):
-        """Return the time of validation: ours, or the CA's where ours runs a little behind."""
-        now = self._now()
-        start = certificate.not_before
-        return start if now < start <= now + _SKEW else now
 
     @property
     def _authority(self):

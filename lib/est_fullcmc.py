@@ -41,6 +41,8 @@ async def fetch(client, csr, key, certificate, close):
     if close:
         await client.close()
         client._received = client._text = None
+    import est_enroll
+
     try:
         content, found, signer = _opened(message, client._limits)
         message = None
@@ -51,7 +53,8 @@ async def fetch(client, csr, key, certificate, close):
         found = [raw for raw in found if raw != certificate]
         from pki.x509 import request_public_key
 
-        return await client._issued(found, request_public_key(csr.der if callable(csr) else csr))
+        public = request_public_key(csr.der if callable(csr) else csr)
+        return await est_enroll.issued(client, found, public)
     except EstError as error:
         raise at("fullcmc", error)
 
@@ -76,6 +79,7 @@ def _opened(message, limits):
 
 async def _check(client, content, found, signer, transaction, nonce):
     """Check the signature and the status of a PKIResponse, as opened() returned it."""
+    import est_enroll
     from pki import cmc_response, x509
 
     await cmc_response.verify(
@@ -84,7 +88,7 @@ async def _check(client, content, found, signer, transaction, nonce):
         signer,
         [x509.Certificate(raw) for raw in client.authorities],
         [x509.Certificate(raw) for raw in client.anchors],
-        client._time_for,
+        lambda certificate: est_enroll.time_for(client, certificate),
         client._limits,
     )
     from pki import cmc_status

@@ -22,11 +22,13 @@ BUILD = ROOT / "build"
 NOT_AT_FIRST_BOOT = frozenset(
     {
         "devid/keeper.py",
+        "devid/refreshing.py",
         "devid/renewal.py",
         "devid/wishes.py",
         "est_fullcmc.py",
         "est_link.py",
         "est_digest.py",
+        "est_psk.py",
         "est_redirect.py",
         "est_refusal.py",
         "est_revocation.py",
@@ -52,6 +54,7 @@ NOT_AT_FIRST_BOOT = frozenset(
         "pki/name_match.py",
         "pki/p384.py",
         "pki/private_key.py",
+        "pki/profile.py",
         "pki/refused.py",
         "pki/renewal.py",
         "pki/revocation.py",

@@ -37,6 +37,7 @@ FOR_TRUST = (
     "devid.",
     "est_anchors",
     "est_cacerts",
+    "est_enroll",
     "est_response",
     "est_server",
     "pem_stream",

@@ -121,7 +121,9 @@ class _Search:
         try:
             _check_issuer(issuer, below, self._now)
             if self._strict:
-                _check_profile(issuer)
+                from pki import profile
+
+                profile.check(issuer, _label(issuer))
             self._signatures -= 1
             await signature.verify(
                 issuer.public_key,
@@ -169,15 +171,6 @@ def _check_issuer(issuer, below, now):
 
         for certificate in below[:1] + others:
             name_constraints.check(constraints, certificate)
-
-
-def _check_profile(issuer):
-    """Check what RFC 5280 demands of a CA certificate and a path can do without."""
-    if issuer.extension(oid.SUBJECT_KEY_IDENTIFIER) is None:
-        raise TrustError(_label(issuer) + " has no subjectKeyIdentifier (RFC 5280 4.2.1.2)")
-    for kind, critical, _ in issuer.extensions():
-        if kind == oid.BASIC_CONSTRAINTS and not critical:
-            raise TrustError(_label(issuer) + ": basicConstraints is not critical (4.2.1.9)")
 
 
 def _named(issuer, certificate):

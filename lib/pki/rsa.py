@@ -10,6 +10,8 @@ from micropython import const
 
 from pki import der
 
+_SHA2 = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # and 1, 2, 3
+
 _MOST_BITS = const(4096)
 _MOST_EXPONENT_BITS = const(32)  # larger ones are unheard of and make verification slow
 
@@ -67,3 +69,9 @@ async def recover(n, e, size, signature):
             power = power * s % n
             await asyncio.sleep(0)
     return power.to_bytes(size, "big")
+
+
+def digest_info(number, digest):
+    """Return the DER DigestInfo (RFC 8017 9.2) of a digest."""
+    algorithm = der.tlv(der.SEQUENCE, der.oid(_SHA2 + bytes((number,))), b"\x05\x00")
+    return der.tlv(der.SEQUENCE, algorithm, der.tlv(der.OCTET_STRING, digest))

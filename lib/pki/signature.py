@@ -24,7 +24,6 @@ _SECP384R1 = b"\x2b\x81\x04\x00\x22"
 _ECDSA_WITH_SHA2 = b"\x2a\x86\x48\xce\x3d\x04\x03"  # and 2, 3, 4 for SHA-256, -384, -512
 _RSA_WITH = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # and 11, 12, 13
 _RSASSA_PSS = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
-_SHA2 = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # and 1, 2, 3
 
 
 async def verify(spki, algorithm, message, signature, limits=est_limits):
@@ -59,7 +58,7 @@ async def verify_digest(spki, algorithm, digest, signature, limits=est_limits):
     else:
         from pki import rsa
 
-        await rsa.verify(key, _digest_info(number, digest), signature)
+        await rsa.verify(key, rsa.digest_info(number, digest), signature)
 
 
 def hash_number(algorithm, limits=est_limits):
@@ -184,9 +183,3 @@ async def update(hasher, number, view):
     for at in range(0, len(view), _BLOCK):
         hasher.update(view[at : at + _BLOCK])
         await asyncio.sleep(0)
-
-
-def _digest_info(number, digest):
-    """Return the DER DigestInfo (RFC 8017 9.2) of a digest."""
-    algorithm = der.tlv(der.SEQUENCE, der.oid(_SHA2 + bytes((number,))), b"\x05\x00")
-    return der.tlv(der.SEQUENCE, algorithm, der.tlv(der.OCTET_STRING, digest))
