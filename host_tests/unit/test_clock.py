@@ -38,8 +38,11 @@ class Board:
         year, month, day, _, hour, minute, second, _ = parts
         self.now = unix_time.from_date(year, month, day, hour, minute, second)
 
-    async def ensure(self, known=0, latest=None, server="ntp.example"):
-        return await clock.ensure(server, known, latest, lambda *line: self.log.append(line))
+    async def ensure(self, known=0, latest=None, server="ntp.example", assumed=False):
+        def log(*line):
+            self.log.append(line)
+
+        return await clock.ensure(server, known, latest, log, assumed)
 
     def __enter__(self):
         return self
@@ -102,6 +105,20 @@ async def test_without_a_network_the_latest_known_time_stands_in():
     with Board(YEAR_2000) as board:
         assert await board.ensure(known, server=None) is True
         assert (board.now, board.asked) == (known, 0)
+
+
+async def test_a_time_that_stands_in_goes_on_until_the_network_answers():
+    known = clock.floor() + YEAR
+    with Board(YEAR_2000) as board:
+        assert await board.ensure(known) is True
+        board.now += 60
+        assert await board.ensure(known, assumed=True) is True
+        assert (board.now, board.asked) == (known + 60, 6), "it is not set back"
+        board.network = known + YEAR
+        assert await board.ensure(known, assumed=True) is False
+        assert board.now == known + YEAR
+        # Where nobody is to be asked, whoever sets the clock has done so.
+        assert await board.ensure(known, server=None, assumed=True) is False
 
 
 async def test_a_port_whose_clock_cannot_be_set_says_so():

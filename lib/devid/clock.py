@@ -24,7 +24,9 @@ async def check(device):
     """Give a devid.DeviceIdentity a plausible time, or the latest known one: see ensure()."""
     earliest, latest = device._trust().window()
     known = max(earliest, device._store().load_time())
-    device._assumed = await ensure(device._settings.ntp, known, latest, device._log)
+    device._assumed = await ensure(
+        device._settings.ntp, known, latest, device._log, device._assumed
+    )
 
 
 def floor(known=0):
@@ -44,14 +46,15 @@ def plausible(known=0):
     return unix_time.now() >= floor(known)
 
 
-async def ensure(server, known, latest, log):
+async def ensure(server, known, latest, log, assumed=False):
     """Have a plausible time: the clock's, else the network's, else the latest known one.
 
     server: str, or None where NTP is not wanted; known, latest: see set_from_network(); log: see
-    est. Returns whether the latest known time stands in, and raises TrustError
-    where this port cannot set its clock.
+    est; assumed: whether the latest known time stands in already. Returns whether it stands in
+    now, and raises TrustError where this port cannot set its clock.
     """
-    if plausible(known):
+    good = plausible(known)
+    if good and not (assumed and server):
         return False
     if server:
         try:
@@ -60,6 +63,8 @@ async def ensure(server, known, latest, log):
             return False
         except NetworkError as error:
             log(_WARNING, "clock: " + error.message)
+    if good:
+        return True
     before = unix_time.text(unix_time.now())
     earliest = floor(known)
     if not assume(earliest):
@@ -77,14 +82,12 @@ async def ensure(server, known, latest, log):
 
 
 async def set_from_network(server, known=0, latest=None):
-    """Set the clock by NTP, unless it is plausible.
+    """Set the clock by NTP.
 
     server: str. known: see floor(). latest: Unix seconds after which it cannot be, as no stored
     anchor would be valid any more; None: 30 years from the floor. NTP proves nothing, so a time
     outside of these is not taken. Raises NetworkError.
     """
-    if plausible(known):
-        return
     import ntptime
 
     ntptime.host = server
