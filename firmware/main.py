@@ -6,14 +6,17 @@ The settings are in /device.json; devid/settings.py explains them. Replace this 
 shows the order.
 
 Without max_wait in the settings it never gives up: a network or a server that is down is tried
-again for as long as it takes. What no waiting mends (settings, storage, a server that must not be
-trusted) ends at the REPL with one line.
+again for as long as it takes; so is a server that is not trusted while the clock is not set. What
+no waiting mends (settings, storage, any other server that must not be trusted) ends at the REPL
+with one line.
 """
 
 import asyncio
 
+import unix_time
 from devid import DeviceIdentity
 from est_errors import (
+    ApprovalNeeded,
     ConfigError,
     EstError,
     KeyFault,
@@ -54,11 +57,13 @@ async def ensure(max_wait):
         try:
             # Sets the clock, too, where it is not set, and waits for a server that is not ready.
             return await identity.ensure(max_wait)
-        except (ConfigError, KeyFault, StorageError, TrustError):
+        except (ApprovalNeeded, ConfigError, KeyFault, StorageError):
             raise
         except EstError as error:
-            # What is left is a refusal or a strange answer: somebody may mend that.
-            if max_wait is not None:
+            # What is left is a refusal or a strange answer: somebody may mend that. So does NTP,
+            # once it answers, where a clock that is not set is why a server was not trusted.
+            trust = isinstance(error, TrustError)
+            if max_wait is not None or (trust and not identity._assumed):
                 raise
             import est_limits
             from devid import schedule
@@ -67,7 +72,7 @@ async def ensure(max_wait):
             print("%s; trying again in %d s" % (error, wait))
         del schedule  # a name is enough to hold a module in the heap
         tries += 1
-        await asyncio.sleep(wait)
+        await unix_time.sleep(wait)
 
 
 async def start():

@@ -1,5 +1,6 @@
 """A simulated device lives for years in simulated time; and the pieces that make that time."""
 
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ from boots import Board, settings_for
 from commands import Servers, estctl
 from estctl import interpreters
 from estctl.timeline import Timeline
-from life import DAY, HOUR, RESET, Life, planned, root_days
+from life import AT_ONCE, DAY, HOUR, RESET, Life, planned, root_days
 
 
 @pytest.fixture
@@ -53,6 +54,46 @@ def test_a_board_whose_clock_was_reset_gets_the_worlds_time(servers, tmp_path):
     assert abs(life.timeline.board_now() - life.timeline.now()) < 60
     begin = went.report["status"]["not_before"]
     assert abs(begin - life.timeline.now()) < HOUR, "the server lives in the same time"
+
+
+def without_a_clock(servers, folder, interpreter="micropython", **change):
+    """Return the life and the new board of a world in which no time server answers."""
+    life = Life(folder, servers)
+    life.timeline.advance(500 * DAY)
+    life.start_server()
+    settings, _ = settings_for(life.server)
+    settings.update({"trust": {"fingerprint": life.server.fingerprint}, "ntp": "time.example"})
+    (life.timeline.folder / "no-ntp").touch()
+    life.timeline.set_board(RESET)
+    return life, Board(folder / "board.img", {**settings, **change}, {}, interpreter)
+
+
+@pytest.mark.parametrize("interpreter", ["micropython", "micropython32"])
+def test_a_board_whose_clock_is_not_set_waits_for_a_time_server(servers, tmp_path, interpreter):
+    life, board = without_a_clock(servers, tmp_path, interpreter)
+    waits = []
+
+    def on_sleep(seconds):
+        waits.append(seconds)
+        life.timeline.advance(seconds)
+        if len(waits) == 2:
+            (life.timeline.folder / "no-ntp").unlink()
+
+    went = board.boot(timeline=life.timeline, speed=AT_ONCE, on_sleep=on_sleep)
+    assert went.report["failure"] is None, went.lines
+    told = [line for line in went.lines if "is not valid yet" in line]
+    assert len(told) == 2 and all("; the clock is not set, " in line for line in told), went.lines
+    assert all(re.search(r"; trying again in [0-9]+ s$", line) for line in told), told
+    assert any(line.startswith("clock: set to") for line in went.lines), went.lines
+    assert "identity: enrolled" in went.lines and len(waits) == 2
+
+
+@pytest.mark.parametrize("change", [{"max_wait": 0}, {"ntp": False}])
+def test_it_does_not_wait_where_nothing_would_set_its_clock(servers, tmp_path, change):
+    life, board = without_a_clock(servers, tmp_path, **change)
+    went = board.boot(timeline=life.timeline, speed=AT_ONCE, on_sleep=lambda seconds: None)
+    assert went.report["failure"] == "TrustError", went.lines
+    assert "is not valid yet" in went.report["error"]
 
 
 def test_the_server_sees_a_certificate_expire_as_time_goes_on(servers, tmp_path):
