@@ -63,7 +63,7 @@ async def ensure(max_wait):
             # What is left is a refusal or a strange answer: somebody may mend that. So does NTP,
             # once it answers, where a clock that is not set is why a server was not trusted.
             trust = isinstance(error, TrustError)
-            if max_wait is not None or (trust and not identity._assumed):
+            if max_wait is not None or (trust and not identity.clock_assumed):
                 raise
             import est_limits
             from devid import schedule

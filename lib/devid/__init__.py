@@ -56,7 +56,8 @@ class DeviceIdentity:
 
     settings: a devid.settings.Settings. limits: see est_limits. log: see est.Client. on_change:
     function of this object, called after a new certificate or new trust anchors were committed; an
-    application may set it later, as an attribute.
+    application may set it later, as an attribute. clock_assumed: whether the clock was not set, and
+    the latest known time stands in.
     """
 
     def __init__(self, settings, limits=est_limits, log=None, on_change=None):
@@ -66,7 +67,7 @@ class DeviceIdentity:
         self.on_change = on_change
         self._folder = _absolute(settings.storage)
         self._record = None
-        self._assumed = False  # the clock was not set: the latest known time stands in
+        self.clock_assumed = False
         self._busy = False  # an attempt is under way
         self._error = None  # the last one, in words
         self._asked = 0  # when /cacerts was asked last, Unix seconds
@@ -281,7 +282,7 @@ class DeviceIdentity:
 
     def _with_clock(self, error):
         """Add to an error about trust that the clock was never set, where that may be why."""
-        if self._assumed and isinstance(error, TrustError):
+        if self.clock_assumed and isinstance(error, TrustError):
             error.message += "; the clock is not set, %s stands in: give it NTP" % unix_time.text(
                 unix_time.now()
             )

@@ -24,8 +24,8 @@ async def check(device):
     """Give a devid.DeviceIdentity a plausible time, or the latest known one: see ensure()."""
     earliest, latest = device._trust().window()
     known = max(earliest, device._store().load_time())
-    device._assumed = await ensure(
-        device._settings.ntp, known, latest, device._log, device._assumed
+    device.clock_assumed = await ensure(
+        device._settings.ntp, known, latest, device._log, device.clock_assumed
     )
 
 

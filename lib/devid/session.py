@@ -55,7 +55,7 @@ def keep_trust(device, client):
     # The server's certificate is valid now: no clock that was set wrong gets into the store.
     now = unix_time.now()
     time = None
-    if not device._assumed and now > device._store().load_time() + _DAY:
+    if not device.clock_assumed and now > device._store().load_time() + _DAY:
         time = now
     device._asked = now
     changed = device._trust().keep(client, time)
