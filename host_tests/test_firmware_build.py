@@ -146,7 +146,14 @@ def test_a_release_has_its_submodules_and_a_clone_fetches_them(path_with, tmp_pa
 
 @needs_make
 def test_make_firmware_passes_its_variables_on():
-    command = ["make", "-n", "--no-print-directory", "firmware", "BOARD=RPI_PICO_W", "MICROPYTHON_DIR=/a b"]
+    command = [
+        "make",
+        "-n",
+        "--no-print-directory",
+        "firmware",
+        "BOARD=RPI_PICO_W",
+        "MICROPYTHON_DIR=/a b",
+    ]
     done = subprocess.run(
         command,
         cwd=library.ROOT,

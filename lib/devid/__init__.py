@@ -56,8 +56,8 @@ class DeviceIdentity:
 
     settings: a devid.settings.Settings. limits: see est_limits. log: see est.Client. on_change:
     function of this object, called after a new certificate or new trust anchors were committed; an
-    application may set it later, as an attribute. clock_assumed: whether the clock was not set, and
-    the latest known time stands in.
+    application may set it later, as an attribute. clock_assumed: whether the clock was not set,
+    and the latest known time stands in.
     """
 
     def __init__(self, settings, limits=est_limits, log=None, on_change=None):
