@@ -25,6 +25,7 @@ BEGIN, FINISH = 0.6, 0.9
 APP = """\
 import asyncio
 import json
+import unix_time
 
 with open("device.json") as file:
     host, port = json.load(file)["url"].split("/")[2].split(":")
@@ -34,8 +35,10 @@ ASKED = (
     "Content-Type: application/pkcs10\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
 ) % host
 used = []
+using = []
 
 async def use(identity):
+    using.append(1)
     try:
         context = identity.ssl_context()
         serial = identity.status()["serial"]
@@ -53,6 +56,13 @@ async def use(identity):
             print("unused", answer)
     except (OSError, ValueError) as error:
         print("unused", repr(error))
+    finally:
+        using.pop()
+
+async def sleep(seconds, sleep=unix_time.sleep):
+    while using:  # no time passes meanwhile
+        await asyncio.sleep(0.01)
+    await sleep(seconds)
 
 def tell(identity):
     status = identity.status()
@@ -65,6 +75,7 @@ def tell(identity):
 async def main(identity):
     tell(identity)
     identity.on_change = tell
+    unix_time.sleep = sleep
     await identity.keep_renewed()
 """
 
@@ -80,7 +91,7 @@ class Life:
     the board had no valid certificate; down, a list of (from, to) without a server; boots, resets
     (of the clock), cuts (of the power while flash was written) and stops (with an error), all int;
     trusted, each set of roots that the board had, in turn; serials, of its certificates; used, of
-    those that a TLS server took; unused, when it did not; lines, what the board printed.
+    those that a TLS server took; unused, when it did not, and why; lines, what the board printed.
     """
 
     def __init__(
@@ -96,7 +107,7 @@ class Life:
         self.trusted: list[list[str]] = []
         self.serials: set[str] = set()
         self.used: set[str] = set()
-        self.unused: list[float] = []
+        self.unused: list[tuple[float, str]] = []
         self.boots = self.resets = self.cuts = self.stops = 0
         self._up = False
         self._step: RollOver | None = None
@@ -219,7 +230,7 @@ class Life:
         elif what == "used":
             self.used.add(value)
         elif what == "unused":
-            self.unused.append(self.timeline.now())
+            self.unused.append((self.timeline.now(), value))
 
 
 def root_days(years: float, rollovers: int) -> int:
