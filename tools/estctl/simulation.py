@@ -94,7 +94,14 @@ def boot(
     if interpreter == "cpython" and timeline:
         raise ConfigError("simulated time needs one of the MicroPython interpreters")
     command = _command(interpreter, heap)
-    command += [str(library.SHIM / "simulate.py"), str(flash.resolve())]
+    shims = [library.SHIM / "board", library.SHIM / "cpython"]
+    if interpreter == "cpython":
+        command.append(str(library.SHIM / "simulate.py"))
+    else:
+        shims = [_hardware()]
+        environment["MICROPYPATH"] = f"{shims[0]}:.frozen"
+        command += ["-m", "simulate"]
+    command.append(str(flash.resolve()))
     if flash.is_file():
         if interpreter == "cpython":
             raise ConfigError("CPython has no littlefs: give --flash a folder, not an image")
@@ -108,9 +115,6 @@ def boot(
             raise ConfigError("simulated time needs the interpreters that `make setup` fetches")
         environment["EST_FAKETIME_FILE"] = str(timeline.board)
         command.append(f"--clock={timeline.folder},{speed:f}")
-    shims = [library.SHIM / "board"]
-    if interpreter == "cpython":
-        shims.append(library.SHIM / "cpython")
     command += [str(shim) for shim in shims] + (["--meter"] if meter else [])
     command += [f"--approve={approve}"] if approve else []
     lines: list[str] = []
@@ -162,6 +166,15 @@ def _command(interpreter: str, heap: str | None) -> list[str]:
     if heap and not re.fullmatch(r"[0-9]+[kKmM]?", heap):
         raise ConfigError(f"--heap {heap}: give bytes, or a number with k or m, such as 96k")
     return [str(program)] + (["-X", f"heapsize={heap}"] if heap else [])
+
+
+def _hardware() -> Path:
+    """Return the folder of what stands for the board's hardware, compiled: boards have it in their
+    firmware, where it takes no heap for its source."""
+    folder = library.ROOT / "build" / "shim"
+    for source in (library.SHIM / "simulate.py", *(library.SHIM / "board").glob("*.py")):
+        _install(source, folder / source.name, True)
+    return folder
 
 
 def _install(source: Path, target: Path, compiled: bool, always: bool = False) -> Path:
