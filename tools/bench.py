@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from estctl import interpreters, library
-from estctl.mpy import compile_file
+from estctl.mpy import UNIX_MARCH, compile_file
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +30,6 @@ def main() -> None:
     bench: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        compiled = _compile(folder / "lib")
         server, process = _server(folder)
         try:
             for interpreter in ("unix", "unix32"):
@@ -40,6 +39,7 @@ def main() -> None:
                     continue
                 console.print(f"measuring {interpreter} ...")
                 start = [str(program), "-X", f"heapsize={ARITHMETIC_HEAP}"]
+                compiled = _compile(folder / interpreter, UNIX_MARCH[interpreter])
                 bench[interpreter] = {
                     **_arithmetic(start, compiled),
                     **_boots(folder, server, interpreter),
@@ -55,11 +55,11 @@ def main() -> None:
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
-def _compile(target: Path) -> Path:
+def _compile(target: Path, march: str) -> Path:
     """Compile lib/ into target; return target."""
     for source in library.LIB.rglob("*.py"):
         name = source.relative_to(library.LIB)
-        compile_file(source, target / name.with_suffix(".mpy"), str(name))
+        compile_file(source, target / name.with_suffix(".mpy"), str(name), march)
     return target
 
 

@@ -148,7 +148,7 @@ async def _two_multiples(curve, u, v, point):
     p = curve.p
     tables = affine(p, odd_multiples(p, curve.g) + odd_multiples(p, point))
     half = len(tables) // 2
-    digits_u, digits_v = _wnaf(u), _wnaf(v)
+    digits_u, digits_v = wnaf(u), wnaf(v)
     total = (1, 1, 0)
     for i in range(max(len(digits_u), len(digits_v)) - 1, -1, -1):
         total = double(p, total)
@@ -172,7 +172,7 @@ def odd_multiples(p, point):
     return found
 
 
-def _wnaf(k):
+def wnaf(k):
     """Return the non-adjacent form of k of that width, lowest first: a bytearray of digit + 16."""
     digits = bytearray()
     while k:
