@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from estctl import files, flash, simulation
+from estctl.mpy import UNIX_MARCH
 
 MODES = ("before", "torn", "after")
 

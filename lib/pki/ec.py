@@ -6,12 +6,14 @@ computations give way to other asyncio tasks after a fixed number of steps.
 """
 
 import asyncio
+import gc
 
 from est_errors import DerError, TrustError
 from micropython import const
 
 from pki import der
 
+_ROOM = const(14336)  # bytes of heap for pki.p256 and its fast engine: code, table, registers
 _WINDOW = const(4)  # of the wNAF: odd multiples up to 7; a wider one costs more heap than time
 
 
@@ -37,6 +39,12 @@ P256 = Curve(
     0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
+
+
+def has_room():
+    """Return whether the heap has room for the fast engine of P-256."""
+    gc.collect()
+    return gc.mem_free() >= _ROOM
 
 
 def decode_point(curve, octets):

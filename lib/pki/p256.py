@@ -61,15 +61,20 @@ async def verify(point, digest, r, s):
 
 
 async def _fast():
-    """Return whether the viper engine serves; load and try it first."""
+    """Return whether the viper engine serves; load and try it first.
+
+    Not where it would take the heap that is left: the portable one is slower, and smaller.
+    """
     global _viper
     if _viper is None:
+        if not ec.has_room():
+            return False
         _viper = False
         try:
             from heap import forget
 
             from pki import p256_viper
-        except (ImportError, SyntaxError, ValueError, AttributeError, NotImplementedError):
+        except (ImportError, SyntaxError, ValueError, AttributeError, MemoryError):
             # No machine code here, or another chip's (ValueError: "incompatible .mpy file").
             return False
         # Held by this module alone, so that it leaves the heap with it.

@@ -149,7 +149,7 @@ async def _verify_ecdsa(parameters, key, digest, signature):
         raise refused.curve(named)
     point = ec.decode_point(curve, key)
     r, s = ec.decode_signature(curve, signature)
-    if curve is ec.P256:
+    if curve is ec.P256 and ec.has_room():
         from pki import p256
 
         right = await p256.verify(point, digest, r, s)

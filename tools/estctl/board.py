@@ -13,6 +13,8 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from estctl import mpy
+
 _ANSWER = 10  # seconds in which a board says the next octet
 _WORK = 60  # seconds that one piece of code may take on it
 _TRIES = 2  # a busy program may swallow the first Ctrl-C
@@ -106,6 +108,11 @@ class Board:
                 raise _error(error.decode(errors="replace"))
             text = out.decode().strip()
             return ast.literal_eval(text) if text else None
+
+    def march(self) -> str:
+        """Return the processor for machine code in .mpy files, as mpy-cross calls it; "": none."""
+        number = self.run("import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15)")
+        return mpy.MARCHES[number] if number < len(mpy.MARCHES) else ""
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the files in a folder, and their octets; nothing where there is no folder."""

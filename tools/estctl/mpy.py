@@ -14,6 +14,22 @@ class CompileError(Exception):
     """mpy-cross refused a file; the text names the file and says why."""
 
 
+# What mpy-cross calls the processors, by their number in sys.implementation._mpy.
+MARCHES = (
+    "",
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    "rv64imc",
+)
 # What mpy-cross calls the processor of each interpreter of the unix port.
 UNIX_MARCH = {"unix": "x64", "unix32": "x86"}
 

