@@ -172,24 +172,28 @@ async def _two_multiples(curve, u, v, point):
 
 def odd_multiples(p, point):
     """Return [1, 3, 5, 7] * an affine point as Jacobian points."""
-    found = [(point[0], point[1], 1)]
-    # The double as an affine point, so that the additions are the cheap mixed ones.
-    twice = affine(p, [double(p, found[0])])[0]
+    # On an isomorphic curve, where the double is an affine point: its z is 1 there. So the
+    # additions are the cheap mixed ones, and nothing is inverted.
+    x2, y2, z2 = double(p, (point[0], point[1], 1))
+    zz = z2 * z2 % p
+    found = [(point[0] * zz % p, point[1] * (zz * z2 % p) % p, 1)]
     for _ in range((1 << (_WINDOW - 2)) - 1):
-        found.append(add_affine(p, found[-1], twice[0], twice[1]))
-    return found
+        found.append(add_affine(p, found[-1], x2, y2))
+    return [(x, y, z * z2 % p) for x, y, z in found]
 
 
 def wnaf(k):
     """Return the non-adjacent form of k of that width, lowest first: a bytearray of digit + 16."""
     digits = bytearray()
     while k:
-        digit = 0
-        if k & 1:
-            digit = k & ((1 << _WINDOW) - 1)
+        digit = k & ((1 << _WINDOW) - 1)
+        if digit & 1:
             if digit >> (_WINDOW - 1):
                 digit -= 1 << _WINDOW
-            k -= digit
-        digits.append(digit + 16)
-        k >>= 1
+            digits.append(digit + 16)
+            digits.extend(b"\x10" * (_WINDOW - 1))
+            k = (k - digit) >> _WINDOW
+        else:
+            digits.append(16)
+            k >>= 1
     return digits

@@ -114,21 +114,16 @@ _AFFINE = (
     b"\x06\x04\x04\x00\x01\x01\x06\x00\x06\x06\x04\x00\x02\x02\x06\x00"
     b"\x01\x01\x0b\x00\x02\x02\x0b\x00"
 )
-# Raising to p - 2, from register 3 in 4: squarings, a register that multiplies, one for a copy.
-_CHAIN = (
-    b"\x01\x03\x05\x02\x05\x06\x04\x06\x07\x08\x07\x08\x08\x07\x08\x04\x06\x08\x02\x05\x08"
-    b"\x02\x05\x09\x20\x03\x07\x80\x09\x07\x20\x09\x07\x1e\x08\x07\x02\x03\x07"
-)
 _KNOWN = 0xB86FB995BE0C3C7CAC2FC4D1E02350D45E2A3934E197F7C6051A74478DAF93A1
 
 
 @micropython.viper
-def _run(x: int, b: ptr32, t: ptr32, program: ptr8):
-    """Run x steps of a program on the registers b (given twice: t).
+def _run(x: int, t: ptr32, b: ptr32, program: ptr8):
+    """Run x steps of a program on the registers t (given twice: b).
 
-    The first three variables live in machine registers, so they have several roles.
+    The first two variables live in machine registers, so they have several roles.
     """
-    base = int(b)
+    base = int(t)
     at = int(program)
     end = at + 4 * x
     while at < end:
@@ -185,14 +180,30 @@ def _run(x: int, b: ptr32, t: ptr32, program: ptr8):
             t[19] = (x >> 13) + top - (q << 9)
         else:
             # A row is one limb of p; the prime is -1 modulo 2^13, so the low limb itself is the
-            # multiple of it that makes the low limb zero.
+            # multiple of it that makes the low limb zero. What is below 0 in the prime takes from
+            # 65528 = 8 * 8191 that is in each limb from the 17th on: 8 * 2^507 in all.
             t = ptr32(base)
             row = int(p)
             last = row + 80
-            x = 0
-            while x < 19:
-                ptr32(base + 4 * x)[0] = 0
-                x += 1
+            t[0] = 0
+            t[1] = 0
+            t[2] = 0
+            t[3] = 0
+            t[4] = 0
+            t[5] = 0
+            t[6] = 0
+            t[7] = 0
+            t[8] = 0
+            t[9] = 0
+            t[10] = 0
+            t[11] = 0
+            t[12] = 0
+            t[13] = 0
+            t[14] = 0
+            t[15] = 0
+            t[16] = 0
+            t[17] = 65536
+            t[18] = 65528
             while row < last:
                 x = ptr32(row)[0]
                 row += 4
@@ -214,56 +225,87 @@ def _run(x: int, b: ptr32, t: ptr32, program: ptr8):
                 t[13] = x * b[14] + t[14] + (u << 10)
                 t[14] = x * b[15] + t[15]
                 t[15] = x * b[16] + t[16]
-                t[16] = x * b[17] + t[17] + (u << 13) - (u << 3)
-                t[17] = x * b[18] + t[18] + (u << 13) - u
-                t[18] = x * b[19] + (u << 9) - u
-            b = ptr32(target)
+                t[16] = x * b[17] + t[17] - (u << 3)
+                t[17] = x * b[18] + t[18]
+                t[18] = x * b[19] + (u << 9) + 65528
             x = 0
             last = base + 76
-            row = target
-            u = base
-            while u < last:
-                x = (x >> 13) + ptr32(u)[0]
-                ptr32(row)[0] = x & 8191
-                u += 4
-                row += 4
-            ptr32(row)[0] = x >> 13
+            while int(t) < last:
+                x = (x >> 13) + t[0]
+                ptr32(target)[0] = x & 8191
+                t = ptr32(int(t) + 4)
+                target += 4
+            ptr32(target)[0] = (x >> 13) - 8
 
 
 @micropython.viper
-def _pick(registers: ptr32, table: ptr8, bits: ptr8, column: int) -> int:
-    """Put the comb's point for a column into the registers 4 and 5; return its sign, 1 or -1."""
+def _pick(x: int, t: ptr32, table: ptr8, bits: ptr8) -> int:
+    """Put the comb's point for column x into the registers (t) 4 and 5; return its sign, 1 or -1.
+
+    The registers from 6 on are overwritten.
+    """
     index = 0
     tooth = 1
     while tooth < 32:
-        index |= (ptr8(int(bits) + (column >> 3))[0] >> (column & 7) & 1) * tooth
-        column += 52
+        index |= (ptr8(int(bits) + (x >> 3))[0] >> (x & 7) & 1) * tooth
+        x += 52
         tooth += tooth
     plus = index >> 4
     # A column whose top digit is -1 is the negative of the one with all digits turned.
     index = (index ^ (plus - 1)) & 15
-    into = int(registers) + 320
+    into = int(t) + 320
+    found = int(t) + 480
+    end = found + 84
+    at = found
+    while at < end:
+        ptr32(at)[0] = 0
+        at += 4
+    # All entries in whole words, the wanted one under a mask; the table may begin within a word.
+    entry = int(table) & -4
+    i = 0
+    while i < 16:
+        x = ((i ^ index) - 1) >> 31
+        t = ptr32(found)
+        at = entry
+        while int(t) < end:
+            word = ptr32(at)
+            t[0] = x & word[0] | t[0]
+            t[1] = x & word[1] | t[1]
+            t[2] = x & word[2] | t[2]
+            t[3] = x & word[3] | t[3]
+            t[4] = x & word[4] | t[4]
+            t[5] = x & word[5] | t[5]
+            t[6] = x & word[6] | t[6]
+            t = ptr32(int(t) + 28)
+            at += 28
+        entry += 80
+        i += 1
+    found += int(table) & 3
     end = into + 160
-    at = int(table)
     while into < end:
-        found = 0
-        entry = at
-        i = 0
-        while i < 16:
-            octets = ptr8(entry)
-            found |= (octets[0] | octets[1] << 8) & (((i ^ index) - 1) >> 31)
-            entry += 80
-            i += 1
-        ptr32(into)[0] = found
+        octets = ptr8(found)
+        ptr32(into)[0] = octets[0] | octets[1] << 8
         into += 4
-        at += 2
+        found += 2
     return plus + plus - 1
+
+
+@micropython.viper
+def _unpack(into: ptr32, octets: ptr8):
+    """Put 34 octets, the low one first, into a register."""
+    at = int(into)
+    bit = 0
+    while bit < 260:
+        three = ptr8(int(octets) + (bit >> 3))
+        ptr32(at)[0] = (three[0] | three[1] << 8 | three[2] << 16) >> (bit & 7) & 8191
+        at += 4
+        bit += 13
 
 
 async def multiply_base(k):
     """Return the affine (x, y) of k * G for 0 < k < n, or None: see above."""
     registers = _registers(12)
-    _load(registers, _Z, 1 + entropy.below(ec.P256.p - 1))
+    _load(registers, _Z, int.from_bytes(entropy.octets(32), "big") | 1)
     bits = _digits(k)
     add = bytearray(_ADD)
     await _comb(registers, bits, add, _COLUMNS)
@@ -273,10 +315,10 @@ async def multiply_base(k):
 async def _comb(registers, bits, add, columns):
     """Add up the comb's lowest columns, with the z that is in its register."""
     start = bytearray(_START)
-    start[3] = 64 + _pick(registers, _COMB, bits, columns - 1)
+    start[3] = 64 + _pick(columns - 1, registers, _COMB, bits)
     _run(5, registers, registers, start)
     for column in range(columns - 2, -1, -1):
-        add[3] = 64 + _pick(registers, _COMB, bits, column)
+        add[3] = 64 + _pick(column, registers, _COMB, bits)
         _run(16, registers, registers, _DOUBLE)
         _run(18, registers, registers, add)
         if not column % _STRIDE:
@@ -309,7 +351,7 @@ async def verify_sum(u, v, point, r):
                 steps, program = 18, bytearray(_ADD)
         if i < _COLUMNS:
             program[2] = 5
-            program[3] = 64 + _pick(registers, _COMB, bits, i)
+            program[3] = 64 + _pick(i, registers, _COMB, bits)
             program[9] = 4
             _run(steps, registers, registers, program)
             if steps == 5:
@@ -366,35 +408,24 @@ def _registers(count):
 
 def _load(registers, number, value):
     """Put an int into a register."""
-    octets = value.to_bytes(34, "little")
-    for i in range(_LIMBS):
-        at = 13 * i
-        three = octets[at >> 3] | octets[(at >> 3) + 1] << 8
-        if at >> 3 < 32:
-            three |= octets[(at >> 3) + 2] << 16
-        registers[_LIMBS * number + i] = three >> (at & 7) & 8191
+    _unpack(memoryview(registers)[_LIMBS * number :], value.to_bytes(35, "little"))
 
 
 def _value(registers, number):
     """Return the int in a register, reduced."""
     value = 0
-    for i in range(_LIMBS * number + _LIMBS - 1, _LIMBS * number - 1, -1):
-        value = value << 13 | registers[i]
+    for i in range(_LIMBS * (number + 1) - 2, _LIMBS * number - 1, -2):
+        value = value << 26 | registers[i + 1] << 13 | registers[i]
     return value % ec.P256.p
 
 
 def _affine(registers):
-    """Return the affine (x, y) of the sum, or None for infinity. Fermat's inverse: no garbage."""
-    _run(1, registers, registers, b"\x04\x0a\x03\x41")
-    # Each step: register 4 to the power 2^n, times a register, and a copy for later.
-    for i in range(0, len(_CHAIN), 3):
-        n, factor, copy = _CHAIN[i], _CHAIN[i + 1], _CHAIN[i + 2]
-        for _ in range(n):
-            _run(1, registers, registers, b"\x04\x04\x04\x00")
-        _run(2, registers, registers, bytes((4, 4, factor, 0, copy, 10, 4, 65)))
+    """Return the affine (x, y) of the sum, or None for infinity. That z is random hides Euclid."""
+    p = ec.P256.p
+    # z has the factor 2^260, its inverse 2^-260.
+    _load(registers, 4, (ec.inverse(_value(registers, _Z), p) << 520) % p)
     _run(6, registers, registers, _AFFINE)
     x, y = _value(registers, _X), _value(registers, _Y)
-    p = ec.P256.p
     if (y * y - (x * x - 3) * x - ec.P256.b) % p:
         return None  # infinity, or a fault
     return x, y
