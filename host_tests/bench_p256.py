@@ -95,9 +95,7 @@ def main(clock, times, affine_too=True):
         return sorted(took)[count // 2]
 
     digest = hashlib.sha256(b"message").digest()
-    sec1 = der.tlv(
-        der.SEQUENCE, der.integer(1), der.tlv(der.OCTET_STRING, K.to_bytes(32, "big"))
-    )
+    sec1 = der.tlv(der.SEQUENCE, der.integer(1), der.tlv(der.OCTET_STRING, K.to_bytes(32, "big")))
     key = asyncio.run(keys.load(sec1))
     spki = asyncio.run(key.public_key())
     signed = asyncio.run(key.sign(digest))

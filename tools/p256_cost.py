@@ -29,6 +29,7 @@ def urandom(count):
     return b"0123456789abcdef0123456789abcdef"[:count]
 """
 
+
 def unix(interpreter: str, engine: str, folder: Path) -> dict[str, Any]:
     """Return what bench_p256 prints in `unix` or `unix32`; times in microseconds.
 
@@ -97,7 +98,9 @@ def _compile(target: Path, march: str, engine: str) -> Path:
     What serves all interpreters is compiled once, into `portable` beside target's parent.
     """
     shared = target.parent.parent / "portable"
-    sources = {path.relative_to(library.LIB).as_posix(): path for path in library.LIB.rglob("*.py")}
+    sources = {
+        path.relative_to(library.LIB).as_posix(): path for path in library.LIB.rglob("*.py")
+    }
     fast = {name for name, source in sources.items() if is_machine_code(source)}
     if not shared.is_dir():
         for name in sources.keys() - fast:

@@ -99,8 +99,8 @@ def inverse(a, m):
     """Return the inverse of a modulo a prime m, by Euclid; its time depends on a."""
     r, next_r, t, next_t = m, a % m, 0, 1
     while next_r:
-        quotient = r // next_r
-        r, next_r = next_r, r - quotient * next_r
+        quotient, rest = divmod(r, next_r)
+        r, next_r = next_r, rest
         t, next_t = next_t, t - quotient * next_t
     return t % m
 

@@ -75,9 +75,9 @@ async def multiply_base(k):
     # k as an odd number, for which each of its 260 signed digits is 1 or -1: digit i is 1 where
     # bit i of `bits` is set.
     odd = k + ec.P256.n * (1 - (k & 1))
-    bits = (odd + (1 << (_TEETH * _COLUMNS)) - 1) >> 1
+    bits = ((odd + (1 << (_TEETH * _COLUMNS)) - 1) >> 1).to_bytes(33, "little")
     x, y = _entry(bits, _COLUMNS - 1)
-    z = 1 + entropy.below(p - 1)
+    z = int.from_bytes(entropy.octets(32), "big") | 1
     zz = z * z % p
     total = (x * zz % p, y * (zz * z % p) % p, z)
     for column in range(_COLUMNS - 2, -1, -1):
@@ -93,7 +93,8 @@ def _entry(bits, column):
     """Return the comb's point (x, y) for one column of digits, with its sign."""
     index = 0
     for tooth in range(_TEETH):
-        index |= (bits >> (column + tooth * _COLUMNS) & 1) << tooth
+        index |= (bits[column >> 3] >> (column & 7) & 1) << tooth
+        column += _COLUMNS
     top = index >> (_TEETH - 1)
     # A column whose top digit is -1 is the negative of the one with all digits turned.
     at = ((index ^ (0 if top else 31)) & 15) * 64

@@ -307,20 +307,19 @@ async def multiply_base(k):
     registers = _registers(12)
     _load(registers, _Z, int.from_bytes(entropy.octets(32), "big") | 1)
     bits = _digits(k)
-    add = bytearray(_ADD)
-    await _comb(registers, bits, add, _COLUMNS)
+    await _comb(registers, bits, _COLUMNS)
     return _affine(registers)
 
 
-async def _comb(registers, bits, add, columns):
+async def _comb(registers, bits, columns):
     """Add up the comb's lowest columns, with the z that is in its register."""
     start = bytearray(_START)
     start[3] = 64 + _pick(columns - 1, registers, _COMB, bits)
     _run(5, registers, registers, start)
+    program = bytearray(_DOUBLE + _ADD)
     for column in range(columns - 2, -1, -1):
-        add[3] = 64 + _pick(column, registers, _COMB, bits)
-        _run(16, registers, registers, _DOUBLE)
-        _run(18, registers, registers, add)
+        program[67] = 64 + _pick(column, registers, _COMB, bits)
+        _run(34, registers, registers, program)
         if not column % _STRIDE:
             await asyncio.sleep(0)
 
@@ -388,7 +387,7 @@ async def works():
     bits = bytearray(33)
     for i in (3, 2, 0, 211, 210, 208, 55, 54, 52):
         bits[i >> 3] |= 1 << (i & 7)
-    await _comb(registers, bits, bytearray(_ADD), 4)
+    await _comb(registers, bits, 4)
     found = _affine(registers)
     return found is not None and (found[0] ^ found[1]) == _KNOWN
 
@@ -415,7 +414,7 @@ def _value(registers, number):
     """Return the int in a register, reduced."""
     value = 0
     for i in range(_LIMBS * (number + 1) - 2, _LIMBS * number - 1, -2):
-        value = value << 26 | registers[i + 1] << 13 | registers[i]
+        value = value << 26 | (registers[i + 1] << 13 | registers[i])
     return value % ec.P256.p
 
 

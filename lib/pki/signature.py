@@ -7,6 +7,7 @@ need is not loaded.
 
 import asyncio
 import hashlib
+import sys
 
 import est_limits
 from est_errors import DerError, TrustError
@@ -149,7 +150,7 @@ async def _verify_ecdsa(parameters, key, digest, signature):
         raise refused.curve(named)
     point = ec.decode_point(curve, key)
     r, s = ec.decode_signature(curve, signature)
-    if curve is ec.P256 and ec.has_room():
+    if curve is ec.P256 and ("pki.p256" in sys.modules or ec.has_room()):
         from pki import p256
 
         right = await p256.verify(point, digest, r, s)
