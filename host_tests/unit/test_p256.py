@@ -5,7 +5,7 @@ import sys
 
 from checks import araises, raises, shared, vector
 from est_errors import DerError, TrustError
-from pki import ec, entropy, p256, p256_portable, rfc6979
+from pki import ec, entropy, p256, p256_portable, rfc6979, signature
 
 N = ec.P256.n
 
@@ -175,12 +175,12 @@ def test_signatures_out_of_range_are_refused():
     def encoded(r, s):
         return der.tlv(der.SEQUENCE, der.integer(r), der.integer(s))
 
-    assert ec.decode_signature(ec.P256, encoded(1, N - 1)) == (1, N - 1)
+    assert signature.decode_ecdsa(ec.P256, encoded(1, N - 1)) == (1, N - 1)
     for r, s in ((0, 1), (1, 0), (N, 1), (1, N), (1 << 300, 1)):
-        raises(TrustError, ec.decode_signature, ec.P256, encoded(r, s))
-    raises(TrustError, ec.decode_signature, ec.P256, b"\x30\x06\x02\x01\xff\x02\x01\x01")
-    raises(DerError, ec.decode_signature, ec.P256, encoded(1, 1) + b"\0")
-    raises(DerError, ec.decode_signature, ec.P256, b"\x30\x03\x02\x01\x01")
+        raises(TrustError, signature.decode_ecdsa, ec.P256, encoded(r, s))
+    raises(TrustError, signature.decode_ecdsa, ec.P256, b"\x30\x06\x02\x01\xff\x02\x01\x01")
+    raises(DerError, signature.decode_ecdsa, ec.P256, encoded(1, 1) + b"\0")
+    raises(DerError, signature.decode_ecdsa, ec.P256, b"\x30\x03\x02\x01\x01")
 
 
 def test_the_inverse():

@@ -8,10 +8,8 @@ computations give way to other asyncio tasks after a fixed number of steps.
 import asyncio
 import gc
 
-from est_errors import DerError, TrustError
+from est_errors import DerError
 from micropython import const
-
-from pki import der
 
 _ROOM = const(14336)  # bytes of heap for pki.p256 and its fast engine: code, table, registers
 _WINDOW = const(4)  # of the wNAF: odd multiples up to 7; a wider one costs more heap than time
@@ -61,18 +59,6 @@ def decode_point(curve, octets):
     if x >= p or y >= p or (y * y - (x * x - 3) * x - curve.b) % p:
         raise DerError("EC: the point is not on the curve")
     return x, y
-
-
-def decode_signature(curve, signature):
-    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 5480). Raises DerError, or TrustError where a
-    value is out of range."""
-    reader = der.sequence(signature)
-    r = reader.integer()
-    s = reader.integer()
-    reader.finish()
-    if not (0 < r < curve.n and 0 < s < curve.n):
-        raise TrustError("the signature is wrong (out of range)")
-    return r, s
 
 
 async def verify(curve, point, digest, r, s):
