@@ -116,7 +116,7 @@ def main(clock, times, affine_too=True):
         assert affine(K) == (x, y)
         figures["affine"] = median_of(lambda: affine(K), times // 4 + 1)
     gc.collect()
-    if hasattr(gc, "mem_free") and gc.mem_free() > _GARBAGE:
+    if hasattr(gc, "mem_alloc") and gc.mem_free() > _GARBAGE:
         gc.disable()
         before = gc.mem_alloc()
         asyncio.run(keys.generate())
