@@ -17,7 +17,8 @@ from estctl.mpy import UNIX_MARCH, compile_file, is_machine_code
 from mpremote.romfs import VfsRomWriter
 from mpremote.transport_serial import SerialTransport
 
-ENGINES = ("viper", "portable")
+# The engines, and what is added to the names of their figures.
+ENGINES = {"viper": "", "portable": "_portable"}
 _SCRIPTS = library.ROOT / "host_tests"
 CHIP_MARCH = {"cortex_m3": "armv7m", "cortex_m0": "armv6m"}
 _HEAP = {"cortex_m3": 1 << 20, "cortex_m0": 229376}  # the baselines make a megabyte of garbage
