@@ -25,7 +25,8 @@ def run(name: str, app: Path, server: Server, folder: Path, **wish: Any) -> dict
     library = folder / "lib"
     for source in LIB.rglob("*.py"):
         inside = source.relative_to(LIB)
-        mpy.compile_file(source, (library / inside).with_suffix(".mpy"), str(inside))
+        target = (library / inside).with_suffix(".mpy")
+        mpy.compile_file(source, target, str(inside), mpy.UNIX_MARCH[name])
     mpy.compile_file(app, library / "app.mpy", "app.py")
     shutil.copy(HOST_TESTS.parent / "boards/RPI_PICO_W/board_config.py", library)
     wish["anchors"] = [der(Path(server.anchors).read_bytes()).hex()]

@@ -331,6 +331,8 @@ class Client:
             "pki.ec",
             "pki.server_name",
             "pki.ip_address",
+            "pki.p256",
+            "pki.p256_portable",
             "pki.pem",
             "pki.path",
             "pki.signature",

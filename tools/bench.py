@@ -1,26 +1,35 @@
 """`make bench`: what the library costs, as ratios, counts and sizes; writes build/bench.json.
 
 Times are compared only with baselines of the same run in the same interpreter: these machines are
-noisy. The smallest heap of a whole first boot is found by bisection.
+noisy. On the Cortex-M machines time is a count of instructions, which repeats. `_portable` is the
+engine of P-256 on big integers; what has no suffix is the one that the library chooses. The
+smallest heap of a whole first boot is found by trying.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from estctl import interpreters, library
-from estctl.mpy import compile_file
+import p256_cost
+from counting_proxy import CountingProxy
+from estctl import interpreters
 from rich.console import Console
 from rich.table import Table
+from setup import cortex_m
+from setup.progress import SetupError, complaint
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "build" / "bench.json"
 ESTCTL = [sys.executable, "-m", "estctl"]
-ARITHMETIC_HEAP = "1m"  # the baselines make a megabyte of garbage
-LARGEST_KIB, STEP_KIB = 256, 2  # of the bisection
+NEAR_KIB, STEP_KIB, LARGEST_KIB = 72, 2, 512  # where the search for the smallest heap begins
+RENEW = """\
+async def main(identity):
+    print("renew:", await identity.renew())
+"""
 
 console = Console(highlight=False)
 
@@ -30,54 +39,64 @@ def main() -> None:
     bench: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        compiled = _compile(folder / "lib")
         server, process = _server(folder)
         try:
             for interpreter in ("unix", "unix32"):
-                program = interpreters.find(interpreter)
-                if program is None:
+                if interpreters.find(interpreter) is None:
                     console.print(interpreters.why_missing(interpreter))
                     continue
                 console.print(f"measuring {interpreter} ...")
-                start = [str(program), "-X", f"heapsize={ARITHMETIC_HEAP}"]
-                bench[interpreter] = {
-                    **_arithmetic(start, compiled),
-                    **_boots(folder, server, interpreter),
-                }
+                bench[interpreter] = {**_unix(folder, interpreter)}
+                bench[interpreter].update(_boots(folder, server, interpreter))
         finally:
             process.terminate()
             process.wait(30)
-        shims = [library.LIB, library.SHIM / "cpython"]
-        bench["cpython"] = _arithmetic([sys.executable], *shims)
+        bench["cpython"] = p256_figures(p256_cost.cpython(), "")
+        try:
+            cortex_m.provide()
+        except SetupError as error:
+            console.print(f"no MicroPython for Cortex-M: {complaint(error)}")
+        else:
+            for chip in ("cortex_m0", "cortex_m3"):
+                console.print(f"measuring {chip} ...")
+                bench[chip] = _chip(folder, chip)
+            bench["cortex_m3"]["p256_heap_kib"] = round(p256_cost.heap(folder) / 1024, 1)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(bench, indent=2) + "\n")
     console.print(_table(bench))
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
-def _compile(target: Path) -> Path:
-    """Compile lib/ into target; return target."""
-    for source in library.LIB.rglob("*.py"):
-        name = source.relative_to(library.LIB)
-        compile_file(source, target / name.with_suffix(".mpy"), str(name))
-    return target
-
-
-def _arithmetic(start: list[str], *path: Path) -> dict[str, Any]:
-    """Return the ratios of P-256 in one interpreter."""
-    command = [*start, str(ROOT / "host_tests" / "bench_p256.py"), *(str(part) for part in path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    took = json.loads(done.stdout)
-    ratios = {
-        "keygen_vs_affine": took["affine_us"] / took["keygen_us"],
-        "keygen_vs_jacobian": took["jacobian_us"] / took["keygen_us"],
-        "sign_vs_affine": took["affine_us"] / took["sign_us"],
-        "verify_vs_jacobian": 2 * took["jacobian_us"] / took["verify_us"],
+def p256_figures(took: dict[str, Any], suffix: str) -> dict[str, Any]:
+    """Return the figures of what p256_cost measured with one engine; suffix: of their names."""
+    figures = {
+        "keygen_vs_affine": took["affine"] / took["keygen"],
+        "keygen_vs_jacobian": took["jacobian"] / took["keygen"],
+        "sign_vs_affine": took["affine"] / took["sign"],
+        "verify_vs_jacobian": 2 * took["jacobian"] / took["verify"],
     }
-    result: dict[str, Any] = {name: round(ratio, 1) for name, ratio in ratios.items()}
     if "garbage_bytes" in took:
-        result["keygen_garbage_kib"] = round(took["garbage_bytes"] / 1024, 1)
-    return result
+        figures["keygen_garbage_kib"] = took["garbage_bytes"] / 1024
+    return {name + suffix: round(figure, 1) for name, figure in figures.items()}
+
+
+def _unix(folder: Path, interpreter: str) -> dict[str, Any]:
+    """Return what P-256 costs in an interpreter of the unix port."""
+    figures = {}
+    for engine, suffix in p256_cost.ENGINES.items():
+        figures.update(p256_figures(p256_cost.unix(interpreter, engine, folder), suffix))
+    return figures
+
+
+def _chip(folder: Path, chip: str) -> dict[str, Any]:
+    """Return what P-256 costs on a Cortex-M machine."""
+    figures = {}
+    for engine, suffix in p256_cost.ENGINES.items():
+        took = p256_cost.chip(chip, engine, True, folder)
+        figures.update(p256_figures(took, suffix))
+        for name in ("keygen", "sign", "verify"):
+            figures[f"{name}_minstr{suffix}"] = round(took[name], 2)
+    return figures
 
 
 def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
@@ -89,33 +108,62 @@ def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
 
 
 def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, Any]:
-    """Return the handshakes and the smallest heap of a first boot."""
-    pinned = _boot(folder, server, interpreter, None, "--fingerprint", server["fingerprint"])
-    known = _boot(folder, server, interpreter, None, "--anchors", server["anchors"])
-    if pinned is None or known is None:
-        raise SystemExit(f"the first boot fails in {interpreter}: see `make demo`")
-    low, high = 0, LARGEST_KIB  # fails with low, completes with high
-    while high - low > STEP_KIB:
-        middle = (low + high) // 2
-        went = _boot(folder, server, interpreter, middle, "--fingerprint", server["fingerprint"])
-        low, high = (low, middle) if went else (middle, high)
+    """Return the handshakes, octets and smallest heap of a first boot, and what a renewal does."""
+    pin = ["--fingerprint", server["fingerprint"]]
+
+    def fits(kib: int) -> bool:
+        return _boot(folder, server, interpreter, *pin, "--heap", f"{kib}k") is not None
+
+    pinned = _boot(folder, server, interpreter, *pin)
+    with CountingProxy(server["url"]) as proxy:
+        there = {**server, "url": proxy.url}
+        known = _boot(folder, there, interpreter, "--anchors", server["anchors"])
+    with tempfile.TemporaryDirectory(dir=folder) as flash:
+        first = _boot(folder, server, interpreter, *pin, flash=flash)
+        (Path(flash) / "app.py").write_text(RENEW)
+        renewed = _device(interpreter, flash)
+    if not (pinned and known and first and renewed and "renew: renewed" in renewed["console"]):
+        raise SystemExit(f"a boot fails in {interpreter}: see `make demo`")
     return {
         "first_boot_handshakes": _handshakes(known),
         "fingerprint_boot_handshakes": _handshakes(pinned),
-        "first_boot_heap_kib": high,
+        "renewal_handshakes": _handshakes(renewed),
+        "first_boot_bytes_sent": proxy.sent,
+        "first_boot_bytes_received": proxy.received,
+        "first_boot_heap_kib": _smallest(fits),
     }
 
 
+def _smallest(fits: Callable[[int], bool]) -> int:
+    """Return the smallest heap (KiB) that fits, by bisection around the last known one."""
+    low, high, step = NEAR_KIB - STEP_KIB, NEAR_KIB, STEP_KIB
+    while not fits(high):
+        low, step = high, 2 * step
+        high += step
+        if high > LARGEST_KIB:
+            raise SystemExit(f"no heap up to {LARGEST_KIB} KiB is enough for a first boot")
+    while low > 0 and step == STEP_KIB and fits(low):
+        high, low = low, low - STEP_KIB
+    while high - low > STEP_KIB:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return high
+
+
 def _boot(
-    folder: Path, server: dict[str, Any], interpreter: str, heap: int | None, *trust: str
+    folder: Path, server: dict[str, Any], interpreter: str, *more: str, flash: str | None = None
 ) -> dict[str, Any] | None:
     """Boot a new board once; return its report, or None where the boot failed."""
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        options = ["--url", server["url"], "--user", server["user"]]
+        options += ["--password-file", server["password_file"], *more]
+        return _device(interpreter, flash or own, *options)
+
+
+def _device(interpreter: str, flash: str, *options: str) -> dict[str, Any] | None:
     name = "micropython32" if interpreter == "unix32" else "micropython"
-    with tempfile.TemporaryDirectory(dir=folder) as flash:
-        command = [*ESTCTL, "device", "--json", "--url", server["url"], "--flash", flash, *trust]
-        command += ["--user", server["user"], "--password-file", server["password_file"]]
-        command += ["--interpreter", name] + (["--heap", f"{heap}k"] if heap else [])
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command = [*ESTCTL, "device", "--json", "--interpreter", name, "--flash", flash, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from estctl import files, flash, simulation
+from estctl.mpy import UNIX_MARCH
 
 MODES = ("before", "torn", "after")
 
@@ -22,8 +23,9 @@ class Board:
         app: str | None = None,
     ) -> None:
         self.image, self.interpreter = image, interpreter
-        library = flash.library_folder("UNIX", True)
-        simulation.prepare(library, "UNIX", True)
+        march = UNIX_MARCH[simulation.INTERPRETERS[interpreter] or ""]
+        library = flash.library_folder("UNIX", march)
+        simulation.prepare(library, "UNIX", True, march)
         with flash.opened(image) as chip:
             simulation.write_settings(chip.folder, settings, stored or {})
             if app is not None:

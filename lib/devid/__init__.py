@@ -44,6 +44,8 @@ FOR_TRUST = (
     "pki.cms",
     "pki.ec",
     "pki.ip_address",
+    "pki.p256",
+    "pki.p256_portable",
     "pki.path",
     "pki.server_name",
     "pki.signature",

@@ -25,6 +25,7 @@ FOR_REQUEST = (
     "pki.entropy",
     "pki.keys",
     "pki.p256",
+    "pki.p256_portable",
     "pki.rfc6979",
 )
 

@@ -6,12 +6,12 @@ computations give way to other asyncio tasks after a fixed number of steps.
 """
 
 import asyncio
+import gc
 
-from est_errors import DerError, TrustError
+from est_errors import DerError
 from micropython import const
 
-from pki import der
-
+_ROOM = const(14336)  # bytes of heap for pki.p256 and its fast engine: code, table, registers
 _WINDOW = const(4)  # of the wNAF: odd multiples up to 7; a wider one costs more heap than time
 
 
@@ -39,6 +39,12 @@ P256 = Curve(
 )
 
 
+def has_room():
+    """Return whether the heap has room for the fast engine of P-256."""
+    gc.collect()
+    return gc.mem_free() >= _ROOM
+
+
 def decode_point(curve, octets):
     """Return the affine (x, y) of an uncompressed SEC 1 point (bytes-like).
 
@@ -53,18 +59,6 @@ def decode_point(curve, octets):
     if x >= p or y >= p or (y * y - (x * x - 3) * x - curve.b) % p:
         raise DerError("EC: the point is not on the curve")
     return x, y
-
-
-def decode_signature(curve, signature):
-    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 5480). Raises DerError, or TrustError where a
-    value is out of range."""
-    reader = der.sequence(signature)
-    r = reader.integer()
-    s = reader.integer()
-    reader.finish()
-    if not (0 < r < curve.n and 0 < s < curve.n):
-        raise TrustError("the signature is wrong (out of range)")
-    return r, s
 
 
 async def verify(curve, point, digest, r, s):
@@ -91,8 +85,8 @@ def inverse(a, m):
     """Return the inverse of a modulo a prime m, by Euclid; its time depends on a."""
     r, next_r, t, next_t = m, a % m, 0, 1
     while next_r:
-        quotient = r // next_r
-        r, next_r = next_r, r - quotient * next_r
+        quotient, rest = divmod(r, next_r)
+        r, next_r = next_r, rest
         t, next_t = next_t, t - quotient * next_t
     return t % m
 
@@ -148,7 +142,7 @@ async def _two_multiples(curve, u, v, point):
     p = curve.p
     tables = affine(p, odd_multiples(p, curve.g) + odd_multiples(p, point))
     half = len(tables) // 2
-    digits_u, digits_v = _wnaf(u), _wnaf(v)
+    digits_u, digits_v = wnaf(u), wnaf(v)
     total = (1, 1, 0)
     for i in range(max(len(digits_u), len(digits_v)) - 1, -1, -1):
         total = double(p, total)
@@ -164,24 +158,28 @@ async def _two_multiples(curve, u, v, point):
 
 def odd_multiples(p, point):
     """Return [1, 3, 5, 7] * an affine point as Jacobian points."""
-    found = [(point[0], point[1], 1)]
-    # The double as an affine point, so that the additions are the cheap mixed ones.
-    twice = affine(p, [double(p, found[0])])[0]
+    # On an isomorphic curve, where the double is an affine point: its z is 1 there. So the
+    # additions are the cheap mixed ones, and nothing is inverted.
+    x2, y2, z2 = double(p, (point[0], point[1], 1))
+    zz = z2 * z2 % p
+    found = [(point[0] * zz % p, point[1] * (zz * z2 % p) % p, 1)]
     for _ in range((1 << (_WINDOW - 2)) - 1):
-        found.append(add_affine(p, found[-1], twice[0], twice[1]))
-    return found
+        found.append(add_affine(p, found[-1], x2, y2))
+    return [(x, y, z * z2 % p) for x, y, z in found]
 
 
-def _wnaf(k):
+def wnaf(k):
     """Return the non-adjacent form of k of that width, lowest first: a bytearray of digit + 16."""
     digits = bytearray()
     while k:
-        digit = 0
-        if k & 1:
-            digit = k & ((1 << _WINDOW) - 1)
+        digit = k & ((1 << _WINDOW) - 1)
+        if digit & 1:
             if digit >> (_WINDOW - 1):
                 digit -= 1 << _WINDOW
-            k -= digit
-        digits.append(digit + 16)
-        k >>= 1
+            digits.append(digit + 16)
+            digits.extend(b"\x10" * (_WINDOW - 1))
+            k = (k - digit) >> _WINDOW
+        else:
+            digits.append(16)
+            k >>= 1
     return digits

@@ -7,6 +7,7 @@ need is not loaded.
 
 import asyncio
 import hashlib
+import sys
 
 import est_limits
 from est_errors import DerError, TrustError
@@ -147,9 +148,27 @@ async def _verify_ecdsa(parameters, key, digest, signature):
 
         raise refused.curve(named)
     point = ec.decode_point(curve, key)
-    r, s = ec.decode_signature(curve, signature)
-    if not await ec.verify(curve, point, digest, r, s):
+    r, s = decode_ecdsa(curve, signature)
+    if curve is ec.P256 and ("pki.p256" in sys.modules or ec.has_room()):
+        from pki import p256
+
+        right = await p256.verify(point, digest, r, s)
+    else:
+        right = await ec.verify(curve, point, digest, r, s)
+    if not right:
         raise TrustError("the signature is wrong")
+
+
+def decode_ecdsa(curve, signature):
+    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 5480). Raises DerError, or TrustError where a
+    value is out of range."""
+    reader = der.sequence(signature)
+    r = reader.integer()
+    s = reader.integer()
+    reader.finish()
+    if not (0 < r < curve.n and 0 < s < curve.n):
+        raise TrustError("the signature is wrong (out of range)")
+    return r, s
 
 
 async def digest(number, message):

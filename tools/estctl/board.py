@@ -13,6 +13,8 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from estctl import mpy
+
 _ANSWER = 10  # seconds in which a board says the next octet
 _WORK = 60  # seconds that one piece of code may take on it
 _TRIES = 2  # a busy program may swallow the first Ctrl-C
@@ -112,6 +114,11 @@ class Board:
         code = "import sys\nkept = sys.path[:]\nsys.path[:] = ['.frozen']\n"
         code += f"try:\n import {module}\n print(True)\nexcept ImportError:\n print(False)\n"
         return bool(self.run(code + "sys.path[:] = kept"))
+
+    def march(self) -> str:
+        """Return the processor for machine code in .mpy files, as mpy-cross calls it; "": none."""
+        number = self.run("import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15)")
+        return mpy.MARCHES[number] if number < len(mpy.MARCHES) else ""
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the files in a folder, and their octets; nothing where there is no folder."""

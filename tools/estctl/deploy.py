@@ -15,7 +15,7 @@ from devid import settings as device_settings
 from pki import csr as requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from estctl import options, output, simulation
+from estctl import library, options, output, simulation
 from estctl.board import Board
 from estctl.flash import library_folder
 
@@ -64,10 +64,10 @@ def deploy(
     Where the firmware has the library frozen in, the library's files are not copied, but removed.
     """
     try:
-        wanted = _board_files(board, library_only)
-        if settings is not None:
-            wanted.update(_settings_files(settings))
+        library.board_config(board)
+        given = _settings_files(settings) if settings is not None else {}
         with Board(port, restart=True) as chip:
+            wanted = {**_board_files(board, library_only, chip.march()), **given}
             values = _deploy(chip, wanted, as_json)
     except est_errors.EstError as error:
         output.fail(error, as_json)
@@ -144,10 +144,13 @@ def _confirm(port: str, as_json: bool) -> None:
         )
 
 
-def _board_files(board: str, library_only: bool) -> dict[str, bytes]:
-    """Return what belongs onto a board, compiled: whole path and content. Raises ConfigError."""
-    folder = library_folder(board, True)
-    simulation.prepare(folder, board, True)
+def _board_files(board: str, library_only: bool, march: str) -> dict[str, bytes]:
+    """Return what belongs onto a board, compiled: whole path and content. Raises ConfigError.
+
+    march: its processor, as mpy-cross calls it; "" where it takes no machine code.
+    """
+    folder = library_folder(board, march or "mpy")
+    simulation.prepare(folder, board, True, march)
     found = {}
     for path in sorted(folder.rglob("*")):
         name = "/" + path.relative_to(folder).as_posix()

@@ -27,6 +27,7 @@ from devid.trust import Trust
 
 from estctl import files, options, output, simulation
 from estctl.flash import library_folder, opened
+from estctl.mpy import UNIX_MARCH
 from estctl.timeline import Timeline
 
 Interpreter = Enum(  # type: ignore[misc]
@@ -195,8 +196,9 @@ def device(
             elif max_wait is not None:
                 simulation.change_setting(flash, "max_wait", max_wait)
             compiled = not source and interpreter.value != "cpython"
-            ready = library_folder(board, compiled) if chip.image else flash
-            simulation.prepare(ready, board, compiled)
+            march = UNIX_MARCH.get(simulation.INTERPRETERS[interpreter.value] or "", "")
+            ready = library_folder(board, march if compiled else "") if chip.image else flash
+            simulation.prepare(ready, board, compiled, march)
             if chip.image:
                 chip.put(ready)
             chip.put()

