@@ -23,7 +23,7 @@ FOLDER = interpreters.FOLDER / "frozen"
 PROGRAM = FOLDER / "micropython"
 _VARIANT = Path(__file__).resolve().parent / "unix_port"
 _MANIFEST = interpreters.ROOT / "boards/UNIX/manifest.py"
-_RECIPE = "1"  # change it where this file builds something else from the same files
+_RECIPE = "2"  # change it where this file builds something else from the same files
 _BUILD_DEADLINE = 220  # seconds; it takes 30 on two cores that have nothing else to do
 # What gcc-multilib brings and this build needs not: the other ABIs, and what a C library runs on.
 _UNUSED_PACKAGES = re.compile(r"libc6_|libx32|libc6-(dev-)?x32|lib(32)?[a-z]+san[0-9]")
@@ -75,6 +75,7 @@ def _make() -> None:
             shutil.copytree(mbedtls / part, tree / "lib/mbedtls" / part)
         shutil.copytree(_VARIANT, tree / "ports/unix/variants/rp2_like")
         shutil.copy(_VARIANT / "manifest.py", tree / "ports/unix/variants/manifest.py")
+        _leave_out(tree / "ports/unix/mpconfigport.mk", "MICROPY_PY_BTREE", "MICROPY_PY_FFI")
         shutil.move(tree, FOLDER / "source")
         packages = debian.fetch_from_mirrors(work / "apt", suite, arch, ["gcc-multilib"])
         debian.unpack([it for it in packages if not _UNUSED_PACKAGES.match(it.name)], tools)
@@ -89,6 +90,14 @@ def _make() -> None:
         source.wrap(programs[:1], tools, FOLDER / "bin", '--sysroot="$root" -B"$root/../bin"')
         _write_wrapper(tools)
     (FOLDER / "recipe").write_text(_key())
+
+
+def _leave_out(makefile: Path, *parts: str) -> None:
+    """Switch parts of MicroPython off whose sources Debian leaves out, or that need a package."""
+    text = makefile.read_text()
+    for part in parts:
+        text = re.sub(rf"(?m)^{part} = 1$", f"{part} = 0", text)
+    makefile.write_text(text)
 
 
 def _make_links_relative(root: Path) -> None:

@@ -2,6 +2,4 @@
 # for bare metal, so that TLS lives on Python's heap. setup/frozen.py copies this folder to
 # ports/unix/variants/rp2_like and builds with a FROZEN_MANIFEST of boards/.
 MICROPY_FORCE_32BIT = 1
-MICROPY_PY_BTREE = 0
-MICROPY_PY_FFI = 0
 MBEDTLS_CONFIG_FILE = \"bare_metal_mbedtls.h\"
