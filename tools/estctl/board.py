@@ -107,6 +107,12 @@ class Board:
             text = out.decode().strip()
             return ast.literal_eval(text) if text else None
 
+    def has_frozen(self, module: str) -> bool:
+        """Tell whether a module is frozen into the firmware."""
+        code = "import sys\nkept = sys.path[:]\nsys.path[:] = ['.frozen']\n"
+        code += f"try:\n import {module}\n print(True)\nexcept ImportError:\n print(False)\n"
+        return bool(self.run(code + "sys.path[:] = kept"))
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the files in a folder, and their octets; nothing where there is no folder."""
         with self._told():

