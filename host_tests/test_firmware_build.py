@@ -154,15 +154,47 @@ def test_make_firmware_passes_its_variables_on():
     assert words[-4:] == ["--board", "RPI_PICO_W", "--micropython", "/a b"]
 
 
-@pytest.mark.timeout(600)
-def test_the_unix_port_is_built_with_the_library_in_it(tmp_path):
-    if any(shutil.which(name) is None for name in ("make", "gcc", "pkg-config")):
-        pytest.skip("make, gcc and pkg-config are not all here")
+@pytest.fixture(scope="module")
+def source():
+    """MicroPython's source."""
     try:
-        frozen.provide()
+        return frozen.provide_source()
     except SetupError as error:
         pytest.skip(f"no source of MicroPython: {complaint(error)}")
-    source = frozen.FOLDER / "source"
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_micropython_reads_the_manifest_of_the_board(board, source, monkeypatch):
+    monkeypatch.syspath_prepend(source / "tools")
+    import manifestfile
+
+    required = []
+
+    class Manifest(manifestfile.ManifestFile):
+        """Debian's source has no micropython-lib, so what is asked of it is only noted."""
+
+        def require(self, name, **_):
+            required.append(name)
+
+    port = source / "ports" / firmware.port_of(board)
+    places = {"MPY_DIR": source, "MPY_LIB_DIR": source / "lib/micropython-lib", "PORT_DIR": port}
+    places |= {"BOARD": board, "BOARD_DIR": port / "boards" / board}
+    manifest = Manifest(
+        manifestfile.MODE_FREEZE, {name: str(place) for name, place in places.items()}
+    )
+    manifest.execute(str(library.BOARDS / board / "manifest.py"))
+    files = {it.target_path: Path(it.full_path) for it in manifest.files()}
+    for path in library.LIB.rglob("*.py"):
+        assert files[path.relative_to(library.LIB).as_posix()].samefile(path)
+    assert files["board_config.py"].samefile(library.BOARDS / board / "board_config.py")
+    assert {"wifi.py", "asyncio/core.py"} <= files.keys()  # ours, and the stock firmware's
+    assert ("bundle-networking" in required) == (board != "UNIX")
+
+
+@pytest.mark.timeout(600)
+def test_the_unix_port_is_built_with_the_library_in_it(source, tmp_path):
+    if any(shutil.which(name) is None for name in ("make", "gcc", "pkg-config")):
+        pytest.skip("make, gcc and pkg-config are not all here")
     done = estctl_firmware("--board", "UNIX", "--micropython", source, "--json", deadline=500)
     assert done.returncode == 0, done.stderr[-3000:]
     program = json.loads(done.stdout)["firmware"]

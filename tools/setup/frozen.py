@@ -23,12 +23,13 @@ FOLDER = interpreters.FOLDER / "frozen"
 PROGRAM = FOLDER / "micropython"
 _VARIANT = Path(__file__).resolve().parent / "unix_port"
 _MANIFEST = interpreters.ROOT / "boards/UNIX/manifest.py"
-_RECIPE = "2"  # change it where this file builds something else from the same files
+_RECIPE = "3"  # change it where this file builds something else from the same files
 _BUILD_DEADLINE = 220  # seconds; it takes 30 on two cores that have nothing else to do
 # What gcc-multilib brings and this build needs not: the other ABIs, and what a C library runs on.
 _UNUSED_PACKAGES = re.compile(r"libc6_|libx32|libc6-(dev-)?x32|lib(32)?[a-z]+san[0-9]")
 _UNUSED_FILES = ("usr/share", "usr/lib/gcc/*/*/lto1", "usr/bin/*lto-dump*", "usr/bin/*gold")
-_UNUSED_SOURCE = ("docs", "tests", "logo", "examples", "drivers", "ports/[!u]*")
+_UNUSED_SOURCE = ("docs", "tests", "logo", "examples", "drivers")
+_PORTS = ("unix", "rp2", "esp32")  # the first is built, the others have manifests
 
 _WRAPPER = """\
 #!/bin/sh
@@ -43,8 +44,14 @@ def provide() -> None:
 
     Safe to be called by several processes at once: one builds, the others wait for it.
     """
-    source.once(FOLDER, _key(), _make)
+    provide_source()
     source.freeze(FOLDER, _MANIFEST, _build)
+
+
+def provide_source() -> Path:
+    """Fetch MicroPython's source and a compiler, and return the source's folder, as provide()."""
+    source.once(FOLDER, _key(), _make)
+    return FOLDER / "source"
 
 
 def _key() -> str:
@@ -66,7 +73,8 @@ def _make() -> None:
     ):
         work, tools = Path(name), FOLDER / "tools"
         tree = source.micropython(work)
-        source.remove(tree, *_UNUSED_SOURCE)
+        others = {path.name for path in (tree / "ports").iterdir()} - set(_PORTS)
+        source.remove(tree, *_UNUSED_SOURCE, *(f"ports/{other}" for other in others))
         mbedtls = source.unpacked(work, "mbedtls")
         for part in ("include", "library"):
             shutil.copytree(mbedtls / part, tree / "lib/mbedtls" / part)
