@@ -1,6 +1,8 @@
-"""Installing by hand, as the README has it: `mpremote mip install` from a folder, onto a chip."""
+"""Installing by hand, with the README's own commands: `mpremote mip install`, onto a chip."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -11,6 +13,8 @@ from onboard import Talk, estctl, put_urandom
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("cortex_m_built")]
 
+# The commands of the README, after `mpremote`.
+COMMANDS = re.findall(r"(?m)^mpremote ([^#\n]+)", (library.ROOT / "README.md").read_text())
 MODULES = {path.relative_to(library.LIB).as_posix(): path for path in library.LIB.rglob("*.py")}
 
 
@@ -43,8 +47,9 @@ print(list(walk("/lib")))
 @pytest.fixture(scope="module")
 def port(cortex_m_built):
     """A machine onto which mip has installed package.json from the current folder."""
+    assert COMMANDS[0].split() == ["mip", "install", "package.json"]
     with Machine("cortex_m3", disk=1 << 20) as machine:
-        mpremote(machine.port, "mip", "install", "package.json")
+        mpremote(machine.port, *shlex.split(COMMANDS[0]))
         yield machine.port
 
 
@@ -55,11 +60,13 @@ def test_mip_installs_the_library_from_a_folder_and_it_runs(port, tmp_path):
 
     settings = tmp_path / "device.json"
     settings.write_text(json.dumps({"url": "https://est.example", "subject": "CN=pump-7"}))
-    mpremote(port, "cp", "boards/RPI_PICO_W/board_config.py", ":lib/")
-    mpremote(port, "cp", str(settings), ":")
+    for command in COMMANDS[1:]:
+        mpremote(port, *shlex.split(command.replace("device.json", str(settings))))
     with Talk(port) as talk:
         put_urandom(talk)
         assert talk.run("import est_limits; print(est_limits.CHUNK_SIZE)") == 1024
+        found = talk.run("import os; print(os.listdir('/'))")
+    assert {"boot.py", "main.py", "wifi.py", "device.json"} <= set(found)
     done = estctl("device-status", "--port", port, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["enrolled"] is False
