@@ -15,6 +15,8 @@ from setup.progress import SetupError, complaint
 
 BOARDS = sorted(path.parent.name for path in library.BOARDS.glob("*/manifest.py"))
 
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
 
 def estctl_firmware(*arguments, programs=None, deadline=60):
     """Run the command; programs: the folder that is its PATH."""
@@ -120,6 +122,7 @@ def test_what_is_no_micropython_or_not_this_one_is_refused(tmp_path):
         assert text in done.stderr
 
 
+@needs_make
 def test_a_build_that_fails_is_told_with_its_command(path_with, tmp_path):
     folder = checkout(tmp_path / "micropython")
     programs = path_with("gcc", "cmake", "arm-none-eabi-gcc")
@@ -140,6 +143,7 @@ def test_a_release_has_its_submodules_and_a_clone_fetches_them(path_with, tmp_pa
     assert " submodules\n" in estctl_firmware(*asked, programs=programs).stdout
 
 
+@needs_make
 def test_make_firmware_passes_its_variables_on():
     command = ["make", "-n", "firmware", "BOARD=RPI_PICO_W", "MICROPYTHON_DIR=/a b"]
     done = subprocess.run(

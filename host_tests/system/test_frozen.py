@@ -132,7 +132,9 @@ def test_a_life_goes_alike_frozen_and_from_files(both):
 
 def test_only_the_one_firmware_has_the_library(tmp_path):
     for program, status in ((frozen.PROGRAM, 0), (frozen.STOCK, 1)):
-        done = subprocess.run([program, "-c", "import devid"], cwd=tmp_path, check=False)
+        done = subprocess.run(
+            [program, "-c", "import devid"], cwd=tmp_path, capture_output=True, check=False
+        )
         assert done.returncode == status
 
 
