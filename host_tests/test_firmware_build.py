@@ -15,6 +15,7 @@ from setup.progress import SetupError, complaint
 
 BOARDS = sorted(path.parent.name for path in library.BOARDS.glob("*/manifest.py"))
 
+pytestmark = pytest.mark.timeout(600)  # one builds, others may wait for another build
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -195,7 +196,6 @@ def test_micropython_reads_the_manifest_of_the_board(board, source, monkeypatch)
     assert ("bundle-networking" in required) == (board != "UNIX")
 
 
-@pytest.mark.timeout(600)
 def test_the_unix_port_is_built_with_the_library_in_it(source, tmp_path):
     if any(shutil.which(name) is None for name in ("make", "gcc", "pkg-config")):
         pytest.skip("make, gcc and pkg-config are not all here")
