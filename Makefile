@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server deploy test torture bench size lint format lock package clean distclean
+.PHONY: help setup demo server deploy firmware test torture bench size lint format lock package clean distclean
 
 help: ## print this list
 	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
@@ -28,6 +28,11 @@ deploy: setup ## put the library onto a board: BOARD=RPI_PICO_W PORT=/dev/ttyACM
 	@$(if $(and $(BOARD),$(PORT)),,$(error make deploy needs BOARD= (a folder of boards/) and PORT=))
 	@$(VENV)/estctl deploy --board "$(BOARD)" --port "$(PORT)" \
 	    $(if $(SETTINGS),--settings "$(SETTINGS)")
+
+firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MICROPYTHON_DIR=/path]
+	@$(if $(BOARD),,$(error make firmware needs BOARD= (a folder of boards/)))
+	@$(VENV)/estctl firmware --board "$(BOARD)" \
+	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)")
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile

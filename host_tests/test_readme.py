@@ -49,6 +49,7 @@ def test_every_option_that_it_shows_exists():
         "serverkeygen",
         "fullcmc",
         "device",
+        "firmware",
     ):
         shown = re.findall(rf"estctl {command} (?:[^\n]*\\\n)*[^\n]*", README)
         done = subprocess.run(

@@ -11,3 +11,12 @@ def cortex_m_built() -> None:
         cortex_m.provide()
     except SetupError as error:
         pytest.skip(f"no MicroPython for Cortex-M: {complaint(error)}")
+
+
+@pytest.fixture(scope="session")
+def frozen_built() -> None:
+    """A cortex_m3 with the library of now in its firmware."""
+    try:
+        cortex_m.provide_frozen()
+    except SetupError as error:
+        pytest.skip(f"no MicroPython for Cortex-M to freeze into: {complaint(error)}")

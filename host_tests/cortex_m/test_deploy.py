@@ -53,7 +53,7 @@ def port(cortex_m_built, settings):
 def test_the_first_deployment_copies_all_and_removes_what_would_shadow_it(port):
     first = port.first
     assert first["unchanged"] == 0
-    assert first["settings"] == "given"
+    assert (first["settings"], first["library"]) == ("given", "in /lib")
     assert {"/boot.py", "/main.py", "/wifi.py", "/device.json"} <= set(first["copied"])
     assert {"/lib/est.mpy", "/lib/devid/store.mpy", "/lib/board_config.mpy"} <= set(
         first["copied"]
@@ -219,3 +219,26 @@ def test_a_board_without_the_library_is_told_to_be_deployed_to(cortex_m_built):
             done = estctl(command, "--port", machine.port, *more)
             assert done.returncode == 2
             assert "estctl deploy" in done.stderr
+
+
+def test_a_firmware_with_the_library_in_it_gets_no_second_one(frozen_built, settings):
+    with Machine("cortex_m3", heap=96 * 1024, disk=1 << 18, frozen=True) as machine:
+        with Talk(machine.port) as talk:
+            talk.run("import os; os.mkdir('/lib'); os.mkdir('/lib/pki')")
+            for name in ("est.mpy", "pki/der.py", "est_old.mpy", "mine.py"):
+                talk.put("/lib/" + name, b"a file of this name")
+            talk.put("/lib/est_files.txt", b"/lib/est.mpy\n/lib/est_old.mpy\n")
+            talk.put("/wifi.py", b"of an earlier installation")
+            put_urandom(talk)
+        done = deployed(machine.port, "--settings", settings)
+        assert done["library"] == "in the firmware"
+        assert done["copied"] == ["/boot.py", "/main.py", "/device.json"]
+        gone = ["/lib/est.mpy", "/lib/est_files.txt", "/lib/est_old.mpy", "/lib/pki/der.py"]
+        assert done["removed"] == [*gone, "/wifi.py"]
+        again = deployed(machine.port)
+        assert (again["copied"], again["removed"], again["unchanged"]) == ([], [], 2)
+        with Talk(machine.port) as talk:
+            assert talk.get("/lib/mine.py") == b"a file of this name"
+        status = estctl("device-status", "--port", machine.port, "--json")
+        assert status.returncode == 0, status.stderr
+        assert json.loads(status.stdout)["enrolled"] is False

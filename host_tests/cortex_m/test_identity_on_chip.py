@@ -1,4 +1,9 @@
-"""A key, a request and the store of the identity on a Cortex-M3 with a small board's heap."""
+"""A key, a request and the store of the identity on a Cortex-M3 with a small board's heap.
+
+Once with the library in /lib, as .mpy, and once with it frozen into the firmware.
+"""
+
+from contextlib import contextmanager
 
 import pytest
 from cryptography import x509
@@ -46,16 +51,25 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture(scope="module")
-def port(cortex_m_built, tmp_path_factory):
+@contextmanager
+def machine(folder, is_frozen):
+    """A machine with the library; gives its port. folder: where it may be compiled."""
     names = ["devid/__init__.py", "devid/record.py", "devid/store.py"]
     names += ["est_errors.py", "est_limits.py", "heap.py", "unix_time.py"]
     names += [f"pki/{path.name}" for path in sorted((library.LIB / "pki").glob("*.py"))]
-    with Machine("cortex_m3", heap=HEAP, disk=1 << 20) as machine:
-        with Talk(machine.port) as talk:
-            put_library(talk, names, tmp_path_factory.mktemp("mpy"))
+    with Machine("cortex_m3", heap=HEAP, disk=1 << 20, frozen=is_frozen) as made:
+        with Talk(made.port) as talk:
+            put_library(talk, [] if is_frozen else names, folder)
             put_urandom(talk)
-        yield machine.port
+        yield made.port
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["files", "frozen"])
+def port(cortex_m_built, request, tmp_path_factory):
+    if request.param:
+        request.getfixturevalue("frozen_built")
+    with machine(tmp_path_factory.mktemp("mpy"), request.param) as found:
+        yield found
 
 
 def test_an_identity_made_on_the_chip_verifies_and_outlives_a_soft_reset(port):
@@ -92,3 +106,14 @@ def test_a_damaged_slot_on_the_chip_leaves_the_older_state(port):
         code += "f = open('/damaged/b.slot', 'r+b'); f.seek(24); f.write(b'9'); f.close()\n"
         code += "print(Store('/damaged').read(TIME))"
         assert talk.run(code) == b"1"
+
+
+def test_frozen_it_leaves_more_heap_when_an_identity_is_made(frozen_built, tmp_path):
+    left = []
+    for is_frozen, origin in ((False, "/lib/devid/__init__.mpy"), (True, "devid/__init__.py")):
+        with machine(tmp_path, is_frozen) as port, Talk(port) as talk:
+            talk.run(ENROL)
+            assert talk.run("import devid; print(repr(devid.__file__))") == origin
+            left.append(talk.run("import gc; gc.collect(); print(gc.mem_free())"))
+    print(f"free of {HEAP}: {left[0]} from files, {left[1]} frozen")
+    assert left[1] > left[0] + 8 * 1024

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from estctl import deploy, device, enrollment
+from estctl.firmware import firmware
 from estctl.fullcmc import fullcmc
 from estctl.server.command import server
 from estctl.serverkeygen import serverkeygen
@@ -28,6 +29,7 @@ for command in (
     deploy.deploy,
     deploy.device_status,
     deploy.erase_identity,
+    firmware,
 ):
     app.command()(command)
 

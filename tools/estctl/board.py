@@ -114,6 +114,12 @@ class Board:
         number = self.run("import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15)")
         return mpy.MARCHES[number] if number < len(mpy.MARCHES) else ""
 
+    def has_frozen(self, module: str) -> bool:
+        """Tell whether a module is frozen into the firmware."""
+        code = "import sys\nkept = sys.path[:]\nsys.path[:] = ['.frozen']\n"
+        code += f"try:\n import {module}\n print(True)\nexcept ImportError:\n print(False)\n"
+        return bool(self.run(code + "sys.path[:] = kept"))
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the files in a folder, and their octets; nothing where there is no folder."""
         with self._told():

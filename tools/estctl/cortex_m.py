@@ -20,6 +20,7 @@ from typing import Any
 from estctl import interpreters
 
 FOLDER = interpreters.FOLDER / "cortex_m"
+_FROZEN = interpreters.FOLDER / "cortex_m_frozen/program"
 # With counted=True, how many instructions one tick of time.ticks_cpu() stands for.
 INSTRUCTIONS_PER_TICK = {"cortex_m3": 5.0, "cortex_m0": 7.8125}
 _START_DEADLINE = 20  # seconds until QEMU says where its serial port is
@@ -37,7 +38,8 @@ class Machine:
     name: "cortex_m3" or "cortex_m0". heap: bytes of Python's heap. disk: bytes of the littlefs
     disk, a multiple of 4096, 0 for none (`cortex_m0` has none). rom: the image of a ROM file
     system (mpremote.romfs). counted: time is the count of instructions, 8 ns each, so that what
-    is measured with time.ticks_cpu() repeats exactly.
+    is measured with time.ticks_cpu() repeats exactly. frozen: a `cortex_m3` with the library in
+    its firmware.
     """
 
     def __init__(
@@ -47,13 +49,14 @@ class Machine:
         disk: int = 0,
         rom: bytes = b"",
         counted: bool = False,
+        frozen: bool = False,
     ) -> None:
         machine, parameters, rom_address = _MACHINES[name]
         self._files = tempfile.TemporaryDirectory(prefix="cortex_m-")
         words = struct.pack("<4I", heap, disk, rom_address if rom else 0, len(rom))
         command = [str(FOLDER / "qemu-system-arm"), "-machine", machine, "-display", "none"]
         command += ["-monitor", "null", "-semihosting", "-serial", "pty"]
-        command += ["-kernel", str(FOLDER / f"{name}.elf")]
+        command += ["-kernel", str(_FROZEN if frozen else FOLDER / f"{name}.elf")]
         if name == "cortex_m0":
             command += [part for setting in _MICROBIT for part in ("-global", setting)]
         for number, (address, content) in enumerate(((parameters, words), (rom_address, rom))):

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,6 +60,7 @@ def deploy(
     """Put library, firmware and settings onto a board: what changed, each file whole or not.
 
     The board's identity, and files that are not of this project, stay. Then main.py is started.
+    Where the firmware has the library frozen in, the library's files are not copied, but removed.
     """
     try:
         library.board_config(board)
@@ -201,13 +202,17 @@ def _named_files(values: Any) -> Iterator[tuple[str, str]]:
 
 def _deploy(chip: Board, wanted: dict[str, bytes], as_json: bool) -> dict[str, Any]:
     """Bring the board to what is wanted; return what to report."""
-    folders = sorted({name.rpartition("/")[0] for name in wanted} - {""})
+    ours = set(wanted)
+    frozen = chip.has_frozen("est_errors")
+    if frozen:  # the firmware's library comes before the one in /lib
+        wanted = {name: content for name, content in wanted.items() if not _is_frozen(name)}
     present = {
         f"{folder}/{name}": size
-        for folder in ["", *folders]
+        for folder in ["", *_folders(ours)]
         for name, size in chip.sizes(folder or "/").items()
     }
-    plan = _plan(chip, wanted, present)
+    plan = _plan(chip, wanted, ours, present)
+    folders = _folders(wanted)
     new_folders = [
         folder for folder in folders if not any(name.startswith(folder + "/") for name in present)
     ]
@@ -232,6 +237,7 @@ def _deploy(chip: Board, wanted: dict[str, bytes], as_json: bool) -> dict[str, A
     kept = any(name in present for name in (_SETTINGS, _SETTINGS + ".new"))
     none = "none" if as_json else "none: give --settings"
     return {
+        "library": "in the firmware" if frozen else "in /lib",
         "copied": plan.copy,
         "removed": plan.remove,
         "unchanged": plan.unchanged,
@@ -241,8 +247,21 @@ def _deploy(chip: Board, wanted: dict[str, bytes], as_json: bool) -> dict[str, A
     }
 
 
-def _plan(chip: Board, wanted: dict[str, bytes], present: dict[str, int]) -> Plan:
-    """Compare what is wanted with what is there, by size and then by SHA-256."""
+def _folders(names: Iterable[str]) -> list[str]:
+    """Return the folders of files, but for the root; a folder comes before those in it."""
+    return sorted({name.rpartition("/")[0] for name in names} - {""})
+
+
+def _is_frozen(name: str) -> bool:
+    """Tell whether firmware/manifest.py freezes a file of ours, and so takes its place."""
+    return name.startswith("/lib/") or name == "/wifi.py"
+
+
+def _plan(chip: Board, wanted: dict[str, bytes], ours: set[str], present: dict[str, int]) -> Plan:
+    """Compare what is wanted with what is there, by size and then by SHA-256.
+
+    ours: the files of the project, also those that are not wanted.
+    """
     plan = Plan()
     for name, content in wanted.items():
         if (
@@ -258,24 +277,26 @@ def _plan(chip: Board, wanted: dict[str, bytes], present: dict[str, int]) -> Pla
     if _LIST in present:
         lines = chip.run(f"f = open({_LIST!r}); print(f.read().split()); f.close()")
         listed = {line for line in lines if line.startswith("/lib/")}
-    plan.remove = sorted(_stale(wanted, present, listed))
+    plan.remove = sorted(_stale(wanted, ours, present, listed))
     return plan
 
 
-def _stale(wanted: dict[str, bytes], present: dict[str, int], listed: set[str]) -> set[str]:
-    """Return the files of ours under /lib that are not wanted any more.
+def _stale(
+    wanted: dict[str, bytes], ours: set[str], present: dict[str, int], listed: set[str]
+) -> set[str]:
+    """Return the files of ours that are not wanted any more.
 
-    They are what an earlier deployment listed, all Python in our packages, and a module of ours
-    in its other form: est.py would be loaded instead of est.mpy.
+    Under /lib they are what an earlier deployment listed, all Python in our packages, and a module
+    of ours in its other form: est.py would be loaded instead of est.mpy.
     """
-    ours = {name.rpartition(".")[0] for name in wanted if name.startswith("/lib/")}
-    packages = {name.rpartition("/")[0] for name in wanted if name.count("/") > 2}
+    modules = {name.rpartition(".")[0] for name in ours if name.startswith("/lib/")}
+    packages = {name.rpartition("/")[0] for name in ours if name.count("/") > 2}
     found = set()
     for name in present:
         stem, _, suffix = name.removesuffix(".part").rpartition(".")
         in_package = name.rpartition("/")[0] in packages and name.startswith("/lib/")
-        python = suffix in ("py", "mpy")
-        if name not in wanted and (name in listed or (python and (in_package or stem in ours))):
+        is_module = suffix in ("py", "mpy") and (in_package or stem in modules)
+        if name not in wanted and (name in ours or name in listed or is_module):
             found.add(name)
     return found
 
