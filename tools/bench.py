@@ -11,10 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from estctl import interpreters, library
+from estctl import interpreters, library, simulation
 from estctl.mpy import UNIX_MARCH, compile_file
 from rich.console import Console
 from rich.table import Table
+from setup import frozen
+from setup.progress import SetupError, complaint
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "build" / "bench.json"
@@ -44,6 +46,7 @@ def main() -> None:
                     **_arithmetic(start, compiled),
                     **_boots(folder, server, interpreter),
                 }
+            bench.update(_rp2like(folder, server))
         finally:
             process.terminate()
             process.wait(30)
@@ -88,6 +91,20 @@ def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
     return json.loads(process.stdout.readline()), process
 
 
+def _rp2like(folder: Path, server: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures of a first boot where TLS takes its memory from Python's heap, as on RP2.
+
+    The interpreter is built where it is not here; nothing is returned where that is impossible.
+    """
+    try:
+        frozen.provide_stock()
+    except SetupError as error:
+        console.print(f"rp2like cannot be built: {complaint(error)}")
+        return {}
+    console.print("measuring rp2like ...")
+    return {"rp2like": _boots(folder, server, "rp2like")}
+
+
 def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, Any]:
     """Return the handshakes and the smallest heap of a first boot."""
     pinned = _boot(folder, server, interpreter, None, "--fingerprint", server["fingerprint"])
@@ -110,7 +127,7 @@ def _boot(
     folder: Path, server: dict[str, Any], interpreter: str, heap: int | None, *trust: str
 ) -> dict[str, Any] | None:
     """Boot a new board once; return its report, or None where the boot failed."""
-    name = "micropython32" if interpreter == "unix32" else "micropython"
+    name = next(name for name, known in simulation.INTERPRETERS.items() if known == interpreter)
     with tempfile.TemporaryDirectory(dir=folder) as flash:
         command = [*ESTCTL, "device", "--json", "--url", server["url"], "--flash", flash, *trust]
         command += ["--user", server["user"], "--password-file", server["password_file"]]

@@ -20,7 +20,7 @@ from pathlib import Path
 from estctl import interpreters
 
 from setup import debian, source
-from setup.progress import SetupError, run, step
+from setup.progress import run, step
 
 FOLDER = interpreters.FOLDER / "cortex_m"
 _PORT = Path(__file__).resolve().parent / "qemu_port"
