@@ -28,7 +28,7 @@ _MICROBIT = "nrf51-soc.flash-size=1048576", "nrf51-soc.sram-size=262144"
 # name: (machine of QEMU, address of its parameters, address of its ROM file system)
 _MACHINES = {
     "cortex_m3": ("mps2-an385", 0x20000000, 0x20100000),
-    "cortex_m0": ("microbit", 0xFF000, 0x60000),
+    "cortex_m0": ("microbit", 0xFF000, 0x80000),
 }
 
 
