@@ -43,9 +43,9 @@ def rom(march, folder):
 
 @pytest.mark.parametrize(("name", "march"), [("cortex_m0", "armv6m"), ("cortex_m3", "armv7m")])
 def test_sha512_on_the_chip(name, march, tmp_path):
-    with Machine(name, rom=rom(march, tmp_path), counted=True) as machine:
-        with Talk(machine.port) as talk:
-            works, chosen, fast, portable = talk.run(CODE)
+    image = rom(march, tmp_path)
+    with Machine(name, rom=image, counted=True) as machine, Talk(machine.port) as talk:
+        works, chosen, fast, portable = talk.run(CODE)
     assert works
     assert chosen[0] == fast[0] == portable[0] == hashlib.sha512(MESSAGE).digest()
     print(f"{name}: {portable[1] / fast[1]:.1f} times faster")
