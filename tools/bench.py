@@ -16,10 +16,10 @@ from typing import Any
 
 import p256_cost
 from counting_proxy import CountingProxy
-from estctl import interpreters
+from estctl import interpreters, simulation
 from rich.console import Console
 from rich.table import Table
-from setup import cortex_m
+from setup import cortex_m, frozen
 from setup.progress import SetupError, complaint
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +48,7 @@ def main() -> None:
                 console.print(f"measuring {interpreter} ...")
                 bench[interpreter] = {**_unix(folder, interpreter)}
                 bench[interpreter].update(_boots(folder, server, interpreter))
+            bench.update(_rp2like(folder, server))
         finally:
             process.terminate()
             process.wait(30)
@@ -107,6 +108,20 @@ def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
     return json.loads(process.stdout.readline()), process
 
 
+def _rp2like(folder: Path, server: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures of a first boot where TLS takes its memory from Python's heap, as on RP2.
+
+    The interpreter is built where it is not here; nothing is returned where that is impossible.
+    """
+    try:
+        frozen.provide_stock()
+    except SetupError as error:
+        console.print(f"rp2like cannot be built: {complaint(error)}")
+        return {}
+    console.print("measuring rp2like ...")
+    return {"rp2like": _boots(folder, server, "rp2like")}
+
+
 def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, Any]:
     """Return the handshakes, octets and smallest heap of a first boot, and what a renewal does."""
     pin = ["--fingerprint", server["fingerprint"]]
@@ -161,7 +176,7 @@ def _boot(
 
 
 def _device(interpreter: str, flash: str, *options: str) -> dict[str, Any] | None:
-    name = "micropython32" if interpreter == "unix32" else "micropython"
+    name = next(name for name, known in simulation.INTERPRETERS.items() if known == interpreter)
     command = [*ESTCTL, "device", "--json", "--interpreter", name, "--flash", flash, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None

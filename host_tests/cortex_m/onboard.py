@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from estctl import library
-from estctl.mpy import compile_file
+from estctl.mpy import MARCHES, compile_file
 from mpremote.transport_serial import SerialTransport
 
 # QEMU's machines have no random numbers, and MicroPython's port for them no os.urandom. So this
@@ -61,9 +61,10 @@ def put_library(talk: Talk, names: list[str], folder: Path) -> None:
     """Put modules of lib/ into /lib as .mpy. folder: where they may be compiled."""
     for path in ["/lib", *sorted({f"/lib/{name.split('/')[0]}" for name in names if "/" in name})]:
         talk.transport.fs_mkdir(path)
+    march = MARCHES[talk.run("import sys; print(sys.implementation._mpy >> 10 & 15)")]
     for name in names:
         target = (folder / name).with_suffix(".mpy")
-        compile_file(library.LIB / name, target, name)
+        compile_file(library.LIB / name, target, name, march)
         talk.put("/lib/" + name.replace(".py", ".mpy"), target.read_bytes())
 
 

@@ -1,6 +1,7 @@
+import sys
 from binascii import hexlify
 
-from pki import sha512
+from pki import sha512, sha512_portable
 
 # First halves of the digests of bytes 0, 1, 2, ... up to n, around the borders of a block; from
 # hashlib, which is OpenSSL's.
@@ -17,9 +18,23 @@ KNOWN = (
 )
 
 
-def digest(message, sha384=False):
+# Viper is for 32-bit processors, as boards have them.
+FAST = sys.implementation.name == "micropython" and sys.maxsize < 1 << 32
+
+
+def engines():
+    """Each engine that is to serve here; None: the one that is chosen."""
+    found = [None, sha512_portable]
+    if FAST:
+        from pki import sha512_viper
+
+        found.append(sha512_viper)
+    return found
+
+
+def digest(message, sha384, engine):
     """The digest, with the message fed in pieces of uneven sizes."""
-    hasher = sha512.Sha512(sha384)
+    hasher = sha512.Sha512(sha384, engine)
     at, size = 0, 1
     while at < len(message):
         hasher.update(message[at : at + size])
@@ -28,19 +43,68 @@ def digest(message, sha384=False):
 
 
 def test_known_digests_around_the_borders_of_a_block():
-    for size, half384, half512 in KNOWN:
-        message = bytes([i & 255 for i in range(size)])
-        for given in (message, memoryview(message), bytearray(message)):
-            assert hexlify(digest(given, True))[:32] == half384.encode()
-            assert hexlify(digest(given))[:32] == half512.encode()
+    for engine in engines():
+        for size, half384, half512 in KNOWN:
+            message = bytes([i & 255 for i in range(size)])
+            for given in (message, memoryview(message), bytearray(message)):
+                assert hexlify(digest(given, True, engine))[:32] == half384.encode()
+                assert hexlify(digest(given, False, engine))[:32] == half512.encode()
 
 
 def test_the_examples_of_fips_180():
-    assert hexlify(digest(b"abc")) == (
-        b"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
-        b"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
-    )
-    assert hexlify(digest(b"abc", True)) == (
-        b"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
-        b"8086072ba1e7cc2358baeca134c825a7"
-    )
+    for engine in engines():
+        assert hexlify(digest(b"abc", False, engine)) == (
+            b"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+            b"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+        )
+        assert hexlify(digest(b"abc", True, engine)) == (
+            b"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+            b"8086072ba1e7cc2358baeca134c825a7"
+        )
+
+
+def test_blocks_of_the_largest_and_the_smallest_words():
+    # Each carry there is, and none; the digests are hashlib's.
+    for engine in engines():
+        assert (
+            hexlify(digest(b"\xff" * 384, False, engine))[:32]
+            == b"7e6a20f06722cf386387ed4a43e967e4"
+        )
+        assert (
+            hexlify(digest(bytes(384), False, engine))[:32] == b"76e8fcc5fed51a49e26955fff1088610"
+        )
+
+
+def test_the_engines_agree_on_random_blocks():
+    from pki import entropy
+
+    for _ in range(20):
+        message = entropy.octets(300)
+        found = [digest(message, False, engine) for engine in engines()]
+        assert found == [found[0]] * len(found)
+
+
+def test_the_fast_engine_serves_where_it_can():
+    name = sha512.Sha512()._engine.__name__
+    assert name == ("pki.sha512_viper" if FAST else "pki.sha512_portable")
+
+
+def test_an_engine_that_fails_its_known_answer_does_not_serve():
+    class Broken:
+        start = staticmethod(sha512_portable.start)
+        octets = staticmethod(sha512_portable.octets)
+
+        @staticmethod
+        def compress(state, block, constants):
+            sha512_portable.compress(state, block, constants)
+            state[7] ^= 1 << 63
+
+    assert sha512.works(sha512_portable)
+    assert not sha512.works(Broken)
+    if FAST:
+        return
+    try:
+        from pki import sha512_viper
+    except (AttributeError, SyntaxError):
+        return  # CPython, or no machine code
+    assert not sha512.works(sha512_viper)  # 64-bit registers

@@ -1,4 +1,8 @@
-"""SHA-384 and SHA-512 (FIPS 180-4) in portable Python, for ports whose hashlib lacks them."""
+"""SHA-384 and SHA-512 (FIPS 180-4), for ports whose hashlib lacks them.
+
+Two engines work blocks: pki.sha512_viper where this interpreter runs it rightly (it is tried with
+a known answer when it is first needed), and pki.sha512_portable everywhere else.
+"""
 
 from micropython import const
 
@@ -46,16 +50,22 @@ _H384 = (
 )
 
 _BLOCK = const(128)
-_MASK = 0xFFFFFFFFFFFFFFFF
+# SHA-512 of the constants' first 256 octets begins with this.
+_KNOWN = b"\x55\x36\x45\x6e\x06\x68\x00\x82\x88\x0b\x80\xb4\x8d\x02\x0e\x80"
+
+_engine = None  # the one that serves
 
 
 class Sha512:
     """One digest in fixed memory, fed piece by piece."""
 
-    def __init__(self, sha384=False):
-        """sha384: whether to make a SHA-384 digest (48 octets) and not a SHA-512 one (64)."""
-        start = _H384 if sha384 else _H512
-        self._state = [int.from_bytes(start[i : i + 8], "big") for i in range(0, 64, 8)]
+    def __init__(self, sha384=False, engine=None):
+        """sha384: whether to make a SHA-384 digest (48 octets) and not a SHA-512 one (64).
+
+        engine: the module that works the blocks; None: the fastest that serves here.
+        """
+        self._engine = engine or _fastest()
+        self._state = self._engine.start(_H384 if sha384 else _H512)
         self._octets = 48 if sha384 else 64
         self._block = bytearray(_BLOCK)
         self._size = 0  # of the whole message so far
@@ -70,40 +80,42 @@ class Sha512:
             at += count
             self._size += count
             if used + count == _BLOCK:
-                _compress(self._state, self._block)
+                self._engine.compress(self._state, self._block, _K)
 
     def digest(self):
         """Return the digest (bytes). Nothing may follow it."""
         size = self._size
         # A one bit, zeros, and the length in bits fill one block or two.
         self.update(b"\x80" + bytes((111 - size) % _BLOCK) + (8 * size).to_bytes(16, "big"))
-        octets = b"".join([word.to_bytes(8, "big") for word in self._state])
-        return octets[: self._octets]
+        return self._engine.octets(self._state)[: self._octets]
 
 
-def _rotate(x, n):
-    return (x >> n | x << (64 - n)) & _MASK
+def works(engine):
+    """Return whether this interpreter runs an engine rightly: a test with a known answer."""
+    hasher = Sha512(False, engine)
+    hasher.update(_K[: 2 * _BLOCK])
+    return hasher.digest()[: len(_KNOWN)] == _KNOWN
 
 
-def _compress(state, block):
-    """Work one block of 128 octets into the state (FIPS 180-4 6.4.2)."""
-    w = [int.from_bytes(block[i : i + 8], "big") for i in range(0, 128, 8)]
-    a, b, c, d, e, f, g, h = state
-    for i in range(80):
-        if i >= 16:
-            x = w[(i - 15) & 15]
-            y = w[(i - 2) & 15]
-            w[i & 15] = (
-                w[i & 15]
-                + (_rotate(x, 1) ^ _rotate(x, 8) ^ x >> 7)
-                + w[(i - 7) & 15]
-                + (_rotate(y, 19) ^ _rotate(y, 61) ^ y >> 6)
-            ) & _MASK
-        k = int.from_bytes(_K[8 * i : 8 * i + 8], "big")
-        s1 = _rotate(e, 14) ^ _rotate(e, 18) ^ _rotate(e, 41)
-        t1 = h + s1 + (g ^ (e & (f ^ g))) + k + w[i & 15]
-        s0 = _rotate(a, 28) ^ _rotate(a, 34) ^ _rotate(a, 39)
-        t2 = s0 + ((a & b) | (c & (a | b)))
-        h, g, f, e, d, c, b, a = g, f, e, (d + t1) & _MASK, c, b, a, (t1 + t2) & _MASK
-    for i, value in enumerate((a, b, c, d, e, f, g, h)):
-        state[i] = (state[i] + value) & _MASK
+def _fastest():
+    """Return the engine that serves; load and try it first."""
+    global _engine
+    if _engine is None:
+        from heap import forget
+
+        try:
+            from pki import sha512_viper
+
+            if works(sha512_viper):
+                _engine = sha512_viper
+            del sha512_viper
+        except (ImportError, SyntaxError, ValueError, AttributeError, MemoryError):
+            pass  # no machine code here, or another chip's (ValueError: "incompatible .mpy file")
+        if _engine is None:
+            from pki import sha512_portable
+
+            _engine = sha512_portable
+            del sha512_portable
+        # Held by this module alone, so that it leaves the heap with it.
+        forget("pki.sha512_viper", "pki.sha512_portable")
+    return _engine

@@ -5,6 +5,7 @@ changed or kept here.
 """
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -141,12 +142,25 @@ def _commands(port: str, board: str, checkout: Path | None) -> list[list[str]]:
         cloned = (checkout / ".git").exists()  # a release's archive has the submodules
     # A folder of its own: where one exists, rp2's build does not look at FROZEN_MANIFEST again.
     make = ["make", "-C", str(checkout / "ports" / port), f"BUILD={_build_folder(board)}"]
-    make += [f"BOARD={board}"] if _PORTS[port].has_boards else []
+    make += [f"BOARD={board}"] if _PORTS[port].has_boards else [_machine_code()]
     found.append(["make", "-C", str(checkout / "mpy-cross")])
     if cloned:
         found.append([*make, "submodules"])
     found.append([*make, f"FROZEN_MANIFEST={library.BOARDS / board / 'manifest.py'}"])
     return found
+
+
+def _machine_code() -> str:
+    """Return what tells the unix port's build the processor, which a board's build knows.
+
+    Raises ConfigError where MicroPython has no machine code for it, which the library has.
+    """
+    march = {"x86_64": "x64", "i686": "x86"}.get(platform.machine())
+    if march is None:
+        raise est_errors.ConfigError(
+            f"MicroPython has no machine code for this computer's processor, {platform.machine()}"
+        )
+    return f"MPY_CROSS_FLAGS=-march={march}"
 
 
 def _build_folder(board: str) -> str:

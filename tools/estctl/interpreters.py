@@ -2,8 +2,9 @@
 
 `unix` is the 64-bit unix port and `unix32` the 32-bit one (object sizes as on a board). Each is
 looked for in an environment variable, then in `.interpreters` (filled by `make setup`), then, for
-`unix`, on the PATH. Standard library only: `tools/setup` uses it before the venv exists. It does
-not install anything.
+`unix`, on the PATH. `rp2like` is `unix32` with RP2's TLS, which takes its memory from Python's
+heap: setup.frozen builds it where a test or `make bench` needs it. Standard library only:
+`tools/setup` uses this module before the venv exists. It does not install anything.
 """
 
 import functools
@@ -38,12 +39,12 @@ class Probe(NamedTuple):
 
 
 def find(name: str) -> Path | None:
-    """Return the interpreter `name` ("unix" or "unix32"), or None where there is none.
+    """Return the interpreter `name` ("unix", "unix32" or "rp2like"), or None: there is none.
 
     A variable that is set wins, also where what it names cannot be used: then None is returned,
     and `why_missing` says what is wrong, instead of another interpreter being used silently.
     """
-    chosen = os.environ.get(VARIABLES[name])
+    chosen = os.environ.get(VARIABLES[name]) if name in VARIABLES else None
     if chosen:
         program = Path(chosen).expanduser().absolute()
         return None if probe(program, name).problem else program
@@ -55,6 +56,11 @@ def find(name: str) -> Path | None:
 
 def why_missing(name: str) -> str:
     """Return a sentence for a person: why `find(name)` gave None, and what to do about it."""
+    if name == "rp2like":
+        return (
+            "The interpreter rp2like is not here: `make bench` builds it, from Debian's sources"
+            " and with Debian's compiler, on an amd64 machine that runs Debian."
+        )
     variable = VARIABLES[name]
     chosen = os.environ.get(variable)
     if chosen:
@@ -72,7 +78,7 @@ def can_fake_time(name: str) -> bool:
     EST_FAKETIME='2000-01-01 00:00:05' stops the clock there; '@2000-01-01 00:00:05' starts it
     there and lets it run. Both are UTC.
     """
-    return find(name) == wrapper(name)
+    return name in VARIABLES and find(name) == wrapper(name)
 
 
 @functools.cache
@@ -113,7 +119,9 @@ def python_in(clock: Path) -> tuple[list[str], dict[str, str]] | None:
 
 
 def wrapper(name: str) -> Path:
-    """Return where `make setup` puts the program that starts the interpreter `name`."""
+    """Return where set-up puts the program that starts the interpreter `name`."""
+    if name == "rp2like":
+        return FOLDER / "frozen" / "micropython-stock"
     return FOLDER / name / "micropython"
 
 

@@ -31,7 +31,7 @@ MARCHES = (
     "rv64imc",
 )
 # What mpy-cross calls the processor of each interpreter of the unix port.
-UNIX_MARCH = {"unix": "x64", "unix32": "x86"}
+UNIX_MARCH = {"unix": "x64", "unix32": "x86", "rp2like": "x86"}
 
 
 def is_machine_code(source: Path) -> bool:

@@ -21,7 +21,12 @@ from estctl import interpreters, library
 from estctl.mpy import CompileError, compile_file, is_machine_code, newest_source
 from estctl.timeline import Timeline
 
-INTERPRETERS = {"micropython": "unix", "micropython32": "unix32", "cpython": None}
+INTERPRETERS = {
+    "micropython": "unix",
+    "micropython32": "unix32",
+    "rp2like": "rp2like",
+    "cpython": None,
+}
 _BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
 
 

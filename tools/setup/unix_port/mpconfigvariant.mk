@@ -3,3 +3,5 @@
 # ports/unix/variants/rp2_like and builds with a FROZEN_MANIFEST of boards/.
 MICROPY_FORCE_32BIT = 1
 MBEDTLS_CONFIG_FILE = \"bare_metal_mbedtls.h\"
+# The library has machine code, too.
+MPY_CROSS_FLAGS += -march=x86
