@@ -16,6 +16,7 @@ sys.path[:] = [host_tests + "/unit", host_tests + "/../lib", host_tests + "/shim
 import checks  # noqa: E402
 
 checks.HOST_TESTS = host_tests
+gc.threshold(4096)  # as the board's boot.py, and for its reason
 
 
 def _run(function):
