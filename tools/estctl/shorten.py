@@ -69,7 +69,7 @@ class _Library:
         own = {module: list(_own_names(tree)) for module, tree in trees.items()}
         wanted = [(name, places[name]) for name in sorted(places) if _is_private(name)]
         for module, names in own.items():
-            wanted += [(name, {module}) for name in names if name not in places]
+            wanted += [(name, {module}) for name in names if module not in places.get(name, ())]
         self.names: dict[str, dict[str, str]] = {module: {} for module in trees}
         self.arguments = {module: list(free) for module in trees}
         taken: dict[str, set[str]] = {module: set() for module in trees}

@@ -1,0 +1,100 @@
+"""Short private names in .mpy files: what they may change, and what not."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from estctl import library
+from estctl.shorten import shortened
+
+SOURCES = {
+    path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
+    for path in library.LIB.rglob("*.py")
+}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def outline(text):
+    """Return what others may see of a module: (where, name, arguments with a default) each."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name[0] != "_":
+            names = [each.arg for each in node.args.args] if isinstance(node, FUNCTIONS) else []
+            optional = len(node.args.defaults) if isinstance(node, FUNCTIONS) else 0
+            found.append((node.lineno, node.name, names[len(names) - optional :]))
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_public_names_optional_arguments_and_lines_stay(module):
+    private = {
+        line
+        for line, name, _ in outline(shortened(SOURCES[module], module, SOURCES))
+        if (line, name) not in {each[:2] for each in outline(SOURCES[module])}
+    }
+    new = outline(shortened(SOURCES[module], module, SOURCES))
+    assert [each for each in new if each[0] not in private] == outline(SOURCES[module])
+
+
+def test_no_private_name_is_left():
+    for module, text in SOURCES.items():
+        kept = set(re.findall(r"(?m)^(_\w+) = const\(", text))  # these vanish in mpy-cross
+        for node in ast.walk(ast.parse(shortened(text, module, SOURCES))):
+            if isinstance(node, ast.Attribute):
+                assert not re.match("_[^_]", node.attr), (module, node.attr)
+            elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                assert not re.match("_[^_]", node.name), (module, node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                local = f"    {node.id} = " in text or f"for {node.id} in" in text
+                assert not re.match("_[^_]", node.id) or node.id in kept or local
+
+
+def test_arguments_of_est_client_and_device_identity_keep_their_names():
+    for module in ("est.py", "devid/__init__.py"):
+        for text in (SOURCES[module], shortened(SOURCES[module], module, SOURCES)):
+            (init,) = [
+                node
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, FUNCTIONS) and node.name == "__init__"
+            ]
+            names = [each.arg for each in init.args.args]
+            assert names[1] in ("host", "settings") and names[-1] in ("psk", "on_change")
+
+
+def test_the_firmware_and_the_examples_use_no_private_name_of_the_library():
+    # They are not compiled, and so would look for another name.
+    for path in library.FIRMWARE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Constant):
+                owner = getattr(node.value, "id", None)
+                assert not re.match("_[^_]", node.attr) or owner == "self", (path, node.attr)
+
+
+def test_the_library_works_with_them(tmp_path):
+    for module, text in SOURCES.items():
+        target = tmp_path / module
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(shortened(text, module, SOURCES))
+    program = (
+        "import asyncio\n"
+        "from pki import csr, keys, signature, x509\n"
+        "async def main():\n"
+        "    key = await keys.generate()\n"
+        "    made = await csr.signed(key, *csr.parts('CN=a', ['dns:b.example'], (), ()))\n"
+        "    public = bytes(x509.request_public_key(made))\n"
+        "    assert public == await key.public_key()\n"
+        "    signed = await key.sign(await signature.digest(1, b'x'))\n"
+        "    await signature.verify(public, key.signature_algorithm, b'x', signed)\n"
+        "    print('right')\n"
+        "asyncio.run(main())\n"
+    )
+    path = [str(tmp_path), str(library.SHIM / "cpython"), str(library.BOARDS / "UNIX")]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n" + program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "right\n", done.stderr
