@@ -36,7 +36,10 @@ async def write_over():
     their frames unset: so a response that nobody had any more, and with it all modules that only
     a connection needs, could stay in the heap (12 KiB). A task begins where those began.
     """
-    await asyncio.create_task(_write(_DEPTH))
+    try:
+        await asyncio.create_task(_write(_DEPTH))
+    except RuntimeError:
+        pass  # as in forget()
 
 
 async def _write(depth):
