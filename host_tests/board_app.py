@@ -11,7 +11,7 @@ from commands import Server, openssl
 from estctl import interpreters, mpy
 from probing import HOST_TESTS, LIB, der
 
-HEAP = {"unix": "96k", "unix32": "96k"}  # objects of the 64-bit port are twice as large
+HEAP = {"unix": "128k", "unix32": "96k"}  # objects of the 64-bit port are twice as large
 
 
 def run(name: str, app: Path, server: Server, folder: Path, **wish: Any) -> dict[str, str]:

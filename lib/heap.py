@@ -25,7 +25,10 @@ def forget(*modules):
                 package, _, name = module.rpartition(".")
                 if package:
                     delattr(sys.modules[package], name)
-    _hash(8)
+    try:
+        _hash(_DEPTH)
+    except RuntimeError:
+        pass  # the C stack ends there: all of it is written over
     gc.collect()
 
 

@@ -248,6 +248,7 @@ class DeviceIdentity:
         pending, a dict with until (Unix seconds). Raises StorageError where the stored identity
         is damaged.
         """
+        forget()  # what the last operation left on the C stack
         from devid import report
 
         try:

@@ -20,7 +20,10 @@ async def multiply_base(k):
         raise ValueError("P-256: the scalar is out of range")
     point = None
     if await _fast():
-        point = await _viper.multiply_base(k)
+        try:
+            point = await _viper.multiply_base(k)
+        except MemoryError:
+            _give_way()
     if point is None:
         from pki import p256_portable
 
@@ -54,7 +57,10 @@ async def verify(point, digest, r, s):
     if await _fast():
         w = ec.inverse(s, n)
         z = int.from_bytes(digest[:32], "big")
-        right = await _viper.verify_sum(z * w % n, r * w % n, point, r)
+        try:
+            right = await _viper.verify_sum(z * w % n, r * w % n, point, r)
+        except MemoryError:
+            _give_way()
     if right is None:
         right = await ec.verify(ec.P256, point, digest, r, s)
     return right
@@ -79,6 +85,15 @@ async def _fast():
             return False
         # Held by this module alone, so that it leaves the heap with it.
         forget("pki.p256_viper")
-        if await p256_viper.works():
-            _viper = p256_viper
+        try:
+            if await p256_viper.works():
+                _viper = p256_viper
+        except MemoryError:
+            pass  # there was room, but in pieces
     return bool(_viper)
+
+
+def _give_way():
+    """Leave the heap to the portable engine: there was room, but in pieces."""
+    global _viper
+    _viper = False
