@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "build" / "bench.json"
 ESTCTL = [sys.executable, "-m", "estctl"]
 NEAR_KIB, STEP_KIB, LARGEST_KIB = 72, 2, 512  # where the search for the smallest heap begins
-RENEW = """\
+_OPERATIONS = ("keygen", "sign", "verify")
+_RENEW = """\
 async def main(identity):
     print("renew:", await identity.renew())
 """
@@ -39,7 +40,7 @@ def main() -> None:
     bench: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server, process = _server(folder)
+        there, process = server(folder)
         try:
             for interpreter in ("unix", "unix32"):
                 if interpreters.find(interpreter) is None:
@@ -47,11 +48,11 @@ def main() -> None:
                     continue
                 console.print(f"measuring {interpreter} ...")
                 bench[interpreter] = {**_unix(folder, interpreter)}
-                bench[interpreter].update(_boots(folder, server, interpreter))
+                bench[interpreter].update(_boots(folder, there, interpreter))
         finally:
             process.terminate()
             process.wait(30)
-        bench["cpython"] = p256_figures(p256_cost.cpython(), "")
+        bench["cpython"] = _ratios(p256_cost.cpython(), "")
         try:
             cortex_m.provide()
         except SetupError as error:
@@ -67,7 +68,7 @@ def main() -> None:
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
-def p256_figures(took: dict[str, Any], suffix: str) -> dict[str, Any]:
+def _ratios(took: dict[str, Any], suffix: str) -> dict[str, Any]:
     """Return the figures of what p256_cost measured with one engine; suffix: of their names."""
     figures = {
         "keygen_vs_affine": took["affine"] / took["keygen"],
@@ -84,7 +85,7 @@ def _unix(folder: Path, interpreter: str) -> dict[str, Any]:
     """Return what P-256 costs in an interpreter of the unix port."""
     figures = {}
     for engine, suffix in p256_cost.ENGINES.items():
-        figures.update(p256_figures(p256_cost.unix(interpreter, engine, folder), suffix))
+        figures.update(_ratios(p256_cost.unix(interpreter, engine, folder), suffix))
     return figures
 
 
@@ -93,13 +94,11 @@ def _chip(folder: Path, chip: str) -> dict[str, Any]:
     figures = {}
     for engine, suffix in p256_cost.ENGINES.items():
         took = p256_cost.chip(chip, engine, True, folder)
-        figures.update(p256_figures(took, suffix))
-        for name in ("keygen", "sign", "verify"):
-            figures[f"{name}_minstr{suffix}"] = round(took[name], 2)
+        figures.update({**_ratios(took, suffix), **instructions(took, engine)})
     return figures
 
 
-def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
+def server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
     """Start the development server; return what it said and its process."""
     command = [*ESTCTL, "server", "--json", "--port", "0", "--dir", str(folder / "server")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -107,22 +106,37 @@ def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
     return json.loads(process.stdout.readline()), process
 
 
+def instructions(took: dict[str, Any], engine: str) -> dict[str, float]:
+    """Return the million instructions of each operation that p256_cost.chip() counted."""
+    suffix = p256_cost.ENGINES[engine]
+    return {f"{name}_minstr{suffix}": round(took[name], 2) for name in _OPERATIONS}
+
+
 def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, Any]:
-    """Return the handshakes, octets and smallest heap of a first boot, and what a renewal does."""
+    """Return what connections() does, and the smallest heap of a first boot by fingerprint."""
     pin = ["--fingerprint", server["fingerprint"]]
 
     def fits(kib: int) -> bool:
-        return _boot(folder, server, interpreter, *pin, "--heap", f"{kib}k") is not None
+        more = [*pin, "--heap", f"{kib}k"]
+        return first_boot(folder, server, interpreter, *more) is not None
 
-    pinned = _boot(folder, server, interpreter, *pin)
+    return {
+        **connections(folder, server, interpreter),
+        "first_boot_heap_kib": _smallest(fits),
+    }
+
+
+def connections(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, int]:
+    """Return the handshakes and the octets of a first boot, and the handshakes of a renewal."""
     with CountingProxy(server["url"]) as proxy:
         there = {**server, "url": proxy.url}
-        known = _boot(folder, there, interpreter, "--anchors", server["anchors"])
+        known = first_boot(folder, there, interpreter, "--anchors", server["anchors"])
     with tempfile.TemporaryDirectory(dir=folder) as flash:
-        first = _boot(folder, server, interpreter, *pin, flash=flash)
-        (Path(flash) / "app.py").write_text(RENEW)
+        pin = ["--fingerprint", server["fingerprint"]]
+        pinned = first_boot(folder, server, interpreter, *pin, flash=flash)
+        (Path(flash) / "app.py").write_text(_RENEW)
         renewed = _device(interpreter, flash)
-    if not (pinned and known and first and renewed and "renew: renewed" in renewed["console"]):
+    if not (known and pinned and renewed and "renew: renewed" in renewed["console"]):
         raise SystemExit(f"a boot fails in {interpreter}: see `make demo`")
     return {
         "first_boot_handshakes": _handshakes(known),
@@ -130,7 +144,6 @@ def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, 
         "renewal_handshakes": _handshakes(renewed),
         "first_boot_bytes_sent": proxy.sent,
         "first_boot_bytes_received": proxy.received,
-        "first_boot_heap_kib": _smallest(fits),
     }
 
 
@@ -150,7 +163,7 @@ def _smallest(fits: Callable[[int], bool]) -> int:
     return high
 
 
-def _boot(
+def first_boot(
     folder: Path, server: dict[str, Any], interpreter: str, *more: str, flash: str | None = None
 ) -> dict[str, Any] | None:
     """Boot a new board once; return its report, or None where the boot failed."""
