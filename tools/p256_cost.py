@@ -61,13 +61,22 @@ def chip(name: str, engine: str, affine: bool, folder: Path) -> dict[str, Any]:
     name: "cortex_m3" or "cortex_m0", which setup.cortex_m has built; affine: with the textbook
     baseline, a few thousand million instructions; folder: where the library may be compiled.
     """
+    code = f"import bench_p256; bench_p256.main('ticks_cpu', 1, {affine})"
+    took = _checked(on_chip(name, engine, code, folder), engine)
+    per_tick = INSTRUCTIONS_PER_TICK[name] / 1e6
+    return {key: value * per_tick if key in _TIMES else value for key, value in took.items()}
+
+
+def on_chip(name: str, engine: str, code: str, folder: Path) -> str:
+    """Run code beside the library on a Cortex-M machine; return what it printed.
+
+    The library is in a ROM file system; os.urandom always gives the same octets. Otherwise as
+    chip(). Raises RuntimeError with the chip's traceback.
+    """
     compiled = _compile(folder / name / engine, CHIP_MARCH[name], engine)
     _add_script("bench_p256", compiled)
     with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
-        code = f"import bench_p256; bench_p256.main('ticks_cpu', 1, {affine})"
-        took = _checked(_on_chip(machine, code), engine)
-    per_tick = INSTRUCTIONS_PER_TICK[name] / 1e6
-    return {key: value * per_tick if key in _TIMES else value for key, value in took.items()}
+        return _on_chip(machine, code)
 
 
 def heap(folder: Path) -> int:
