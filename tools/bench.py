@@ -7,12 +7,16 @@ smallest heap of a whole first boot is found by trying.
 """
 
 import json
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import p256_cost
 from counting_proxy import CountingProxy
@@ -49,6 +53,7 @@ def main() -> None:
                 console.print(f"measuring {interpreter} ...")
                 bench[interpreter] = {**_unix(folder, interpreter)}
                 bench[interpreter].update(_boots(folder, there, interpreter))
+            bench["host"] = _host(folder, there)
         finally:
             process.terminate()
             process.wait(30)
@@ -145,6 +150,54 @@ def connections(folder: Path, server: dict[str, Any], interpreter: str) -> dict[
         "first_boot_bytes_sent": proxy.sent,
         "first_boot_bytes_received": proxy.received,
     }
+
+
+def _host(folder: Path, server: dict[str, Any]) -> dict[str, float]:
+    """Return a first boot's time in the 64-bit interpreter against curl and openssl's.
+
+    Both know the anchors, make a key and a request, fetch the CA certificates and enrol; the board
+    also checks what it gets, and stores it. In turn, the medians.
+    """
+    if not (shutil.which("curl") and shutil.which("openssl") and interpreters.find("unix")):
+        return {}
+    took: list[tuple[float, float]] = []
+    for number in range(5):
+        booted = first_boot(folder, server, "unix", "--anchors", server["anchors"])
+        assert booted is not None
+        work = folder / f"curl-{number}"
+        work.mkdir()
+        started = time.monotonic()
+        _enrol_by_curl(work, server)
+        took.append((booted["seconds"], time.monotonic() - started))
+    boot, curl = (statistics.median(times) for times in zip(*took, strict=True))
+    return {"first_boot_vs_curl_openssl": round(boot / curl, 2)}
+
+
+def _enrol_by_curl(work: Path, server: dict[str, Any]) -> None:
+    """Enrol as shell scripts do. Raises CalledProcessError, or OSError without a certificate."""
+    url = urlsplit(server["url"])
+    label = url.path.rstrip("/")
+    base = f"{url.scheme}://{url.netloc}/.well-known/est{label}"
+    (work / "curlrc").touch(0o600)
+    password = Path(server["password_file"]).read_text().strip()
+    (work / "curlrc").write_text(f'user = "{server["user"]}:{password}"\n')
+    curl = ["curl", "--silent", "--fail", "--cacert", server["anchors"]]
+    request = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    request += ["-nodes", "-keyout", "key", "-subj", "/CN=device", "-outform", "DER"]
+    enrol = [*curl, "--config", "curlrc", "--data-binary", "@request.b64", "--output", "got"]
+    enrol += ["--header", "Content-Type: application/pkcs10", f"{base}/simpleenroll"]
+    pkcs7 = ["openssl", "pkcs7", "-inform", "DER", "-print_certs", "-out", "certificate"]
+    for command in (
+        [*curl, "--output", "ca", f"{base}/cacerts"],
+        [*request, "-out", "request"],
+        ["openssl", "base64", "-in", "request", "-out", "request.b64"],
+        enrol,
+        ["openssl", "base64", "-d", "-in", "got", "-out", "got.der"],
+        [*pkcs7, "-in", "got.der"],
+    ):
+        subprocess.run(command, cwd=work, check=True, capture_output=True, timeout=60)
+    if "BEGIN CERTIFICATE" not in (work / "certificate").read_text():
+        raise OSError("curl has got no certificate")
 
 
 def _smallest(fits: Callable[[int], bool]) -> int:
