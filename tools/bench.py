@@ -8,7 +8,6 @@ smallest heap of a whole first boot is found by trying.
 
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -156,7 +155,7 @@ def _host(folder: Path, server: dict[str, Any]) -> dict[str, float]:
     """Return a first boot's time in the 64-bit interpreter against curl and openssl's.
 
     Both know the anchors, make a key and a request, fetch the CA certificates and enrol; the board
-    also checks what it gets, and stores it. In turn, the medians.
+    also checks what it gets, and stores it. In turn; the least of each, as other programs only add.
     """
     if not (shutil.which("curl") and shutil.which("openssl") and interpreters.find("unix")):
         return {}
@@ -169,7 +168,7 @@ def _host(folder: Path, server: dict[str, Any]) -> dict[str, float]:
         started = time.monotonic()
         _enrol_by_curl(work, server)
         took.append((booted["seconds"], time.monotonic() - started))
-    boot, curl = (statistics.median(times) for times in zip(*took, strict=True))
+    boot, curl = (min(times) for times in zip(*took, strict=True))
     return {"first_boot_vs_curl_openssl": round(boot / curl, 2)}
 
 
