@@ -155,7 +155,7 @@ def _host(folder: Path, server: dict[str, Any]) -> dict[str, float]:
     """Return a first boot's time in the 64-bit interpreter against curl and openssl's.
 
     Both know the anchors, make a key and a request, fetch the CA certificates and enrol; the board
-    also checks what it gets, and stores it. In turn; the least of each, as other programs only add.
+    also checks what it gets, and stores it. In turn, the least of each: other programs only add.
     """
     if not (shutil.which("curl") and shutil.which("openssl") and interpreters.find("unix")):
         return {}
