@@ -7,12 +7,15 @@ smallest heap of a whole first boot is found by trying.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import p256_cost
 from counting_proxy import CountingProxy
@@ -26,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "build" / "bench.json"
 ESTCTL = [sys.executable, "-m", "estctl"]
 NEAR_KIB, STEP_KIB, LARGEST_KIB = 72, 2, 512  # where the search for the smallest heap begins
-RENEW = """\
+_OPERATIONS = ("keygen", "sign", "verify")
+_RENEW = """\
 async def main(identity):
     print("renew:", await identity.renew())
 """
@@ -39,7 +43,7 @@ def main() -> None:
     bench: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server, process = _server(folder)
+        there, process = server(folder)
         try:
             for interpreter in ("unix", "unix32"):
                 if interpreters.find(interpreter) is None:
@@ -47,12 +51,13 @@ def main() -> None:
                     continue
                 console.print(f"measuring {interpreter} ...")
                 bench[interpreter] = {**_unix(folder, interpreter)}
-                bench[interpreter].update(_boots(folder, server, interpreter))
-            bench.update(_rp2like(folder, server))
+                bench[interpreter].update(_boots(folder, there, interpreter))
+            bench.update(_rp2like(folder, there))
+            bench["host"] = _host(folder, there)
         finally:
             process.terminate()
             process.wait(30)
-        bench["cpython"] = p256_figures(p256_cost.cpython(), "")
+        bench["cpython"] = _ratios(p256_cost.cpython(), "")
         try:
             cortex_m.provide()
         except SetupError as error:
@@ -68,7 +73,7 @@ def main() -> None:
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
-def p256_figures(took: dict[str, Any], suffix: str) -> dict[str, Any]:
+def _ratios(took: dict[str, Any], suffix: str) -> dict[str, Any]:
     """Return the figures of what p256_cost measured with one engine; suffix: of their names."""
     figures = {
         "keygen_vs_affine": took["affine"] / took["keygen"],
@@ -85,7 +90,7 @@ def _unix(folder: Path, interpreter: str) -> dict[str, Any]:
     """Return what P-256 costs in an interpreter of the unix port."""
     figures = {}
     for engine, suffix in p256_cost.ENGINES.items():
-        figures.update(p256_figures(p256_cost.unix(interpreter, engine, folder), suffix))
+        figures.update(_ratios(p256_cost.unix(interpreter, engine, folder), suffix))
     return figures
 
 
@@ -94,13 +99,11 @@ def _chip(folder: Path, chip: str) -> dict[str, Any]:
     figures = {}
     for engine, suffix in p256_cost.ENGINES.items():
         took = p256_cost.chip(chip, engine, True, folder)
-        figures.update(p256_figures(took, suffix))
-        for name in ("keygen", "sign", "verify"):
-            figures[f"{name}_minstr{suffix}"] = round(took[name], 2)
+        figures.update({**_ratios(took, suffix), **instructions(took, engine)})
     return figures
 
 
-def _server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
+def server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
     """Start the development server; return what it said and its process."""
     command = [*ESTCTL, "server", "--json", "--port", "0", "--dir", str(folder / "server")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -122,22 +125,37 @@ def _rp2like(folder: Path, server: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"rp2like": _boots(folder, server, "rp2like")}
 
 
+def instructions(took: dict[str, Any], engine: str) -> dict[str, float]:
+    """Return the million instructions of each operation that p256_cost.chip() counted."""
+    suffix = p256_cost.ENGINES[engine]
+    return {f"{name}_minstr{suffix}": round(took[name], 2) for name in _OPERATIONS}
+
+
 def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, Any]:
-    """Return the handshakes, octets and smallest heap of a first boot, and what a renewal does."""
+    """Return what connections() does, and the smallest heap of a first boot by fingerprint."""
     pin = ["--fingerprint", server["fingerprint"]]
 
     def fits(kib: int) -> bool:
-        return _boot(folder, server, interpreter, *pin, "--heap", f"{kib}k") is not None
+        more = [*pin, "--heap", f"{kib}k"]
+        return first_boot(folder, server, interpreter, *more) is not None
 
-    pinned = _boot(folder, server, interpreter, *pin)
+    return {
+        **connections(folder, server, interpreter),
+        "first_boot_heap_kib": _smallest(fits),
+    }
+
+
+def connections(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, int]:
+    """Return the handshakes and the octets of a first boot, and the handshakes of a renewal."""
     with CountingProxy(server["url"]) as proxy:
         there = {**server, "url": proxy.url}
-        known = _boot(folder, there, interpreter, "--anchors", server["anchors"])
+        known = first_boot(folder, there, interpreter, "--anchors", server["anchors"])
     with tempfile.TemporaryDirectory(dir=folder) as flash:
-        first = _boot(folder, server, interpreter, *pin, flash=flash)
-        (Path(flash) / "app.py").write_text(RENEW)
+        pin = ["--fingerprint", server["fingerprint"]]
+        pinned = first_boot(folder, server, interpreter, *pin, flash=flash)
+        (Path(flash) / "app.py").write_text(_RENEW)
         renewed = _device(interpreter, flash)
-    if not (pinned and known and first and renewed and "renew: renewed" in renewed["console"]):
+    if not (known and pinned and renewed and "renew: renewed" in renewed["console"]):
         raise SystemExit(f"a boot fails in {interpreter}: see `make demo`")
     return {
         "first_boot_handshakes": _handshakes(known),
@@ -145,8 +163,55 @@ def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, 
         "renewal_handshakes": _handshakes(renewed),
         "first_boot_bytes_sent": proxy.sent,
         "first_boot_bytes_received": proxy.received,
-        "first_boot_heap_kib": _smallest(fits),
     }
+
+
+def _host(folder: Path, server: dict[str, Any]) -> dict[str, float]:
+    """Return a first boot's time in the 64-bit interpreter against curl and openssl's.
+
+    Both know the anchors, make a key and a request, fetch the CA certificates and enrol; the board
+    also checks what it gets, and stores it. In turn, the least of each: other programs only add.
+    """
+    if not (shutil.which("curl") and shutil.which("openssl") and interpreters.find("unix")):
+        return {}
+    took: list[tuple[float, float]] = []
+    for number in range(5):
+        booted = first_boot(folder, server, "unix", "--anchors", server["anchors"])
+        assert booted is not None
+        work = folder / f"curl-{number}"
+        work.mkdir()
+        started = time.monotonic()
+        _enrol_by_curl(work, server)
+        took.append((booted["seconds"], time.monotonic() - started))
+    boot, curl = (min(times) for times in zip(*took, strict=True))
+    return {"first_boot_vs_curl_openssl": round(boot / curl, 2)}
+
+
+def _enrol_by_curl(work: Path, server: dict[str, Any]) -> None:
+    """Enrol as shell scripts do. Raises CalledProcessError, or OSError without a certificate."""
+    url = urlsplit(server["url"])
+    label = url.path.rstrip("/")
+    base = f"{url.scheme}://{url.netloc}/.well-known/est{label}"
+    (work / "curlrc").touch(0o600)
+    password = Path(server["password_file"]).read_text().strip()
+    (work / "curlrc").write_text(f'user = "{server["user"]}:{password}"\n')
+    curl = ["curl", "--silent", "--fail", "--cacert", server["anchors"]]
+    request = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    request += ["-nodes", "-keyout", "key", "-subj", "/CN=device", "-outform", "DER"]
+    enrol = [*curl, "--config", "curlrc", "--data-binary", "@request.b64", "--output", "got"]
+    enrol += ["--header", "Content-Type: application/pkcs10", f"{base}/simpleenroll"]
+    pkcs7 = ["openssl", "pkcs7", "-inform", "DER", "-print_certs", "-out", "certificate"]
+    for command in (
+        [*curl, "--output", "ca", f"{base}/cacerts"],
+        [*request, "-out", "request"],
+        ["openssl", "base64", "-in", "request", "-out", "request.b64"],
+        enrol,
+        ["openssl", "base64", "-d", "-in", "got", "-out", "got.der"],
+        [*pkcs7, "-in", "got.der"],
+    ):
+        subprocess.run(command, cwd=work, check=True, capture_output=True, timeout=60)
+    if "BEGIN CERTIFICATE" not in (work / "certificate").read_text():
+        raise OSError("curl has got no certificate")
 
 
 def _smallest(fits: Callable[[int], bool]) -> int:
@@ -165,7 +230,7 @@ def _smallest(fits: Callable[[int], bool]) -> int:
     return high
 
 
-def _boot(
+def first_boot(
     folder: Path, server: dict[str, Any], interpreter: str, *more: str, flash: str | None = None
 ) -> dict[str, Any] | None:
     """Boot a new board once; return its report, or None where the boot failed."""

@@ -25,6 +25,9 @@ _HEAP = {"cortex_m3": 1 << 20, "cortex_m0": 229376}  # the baselines make a mega
 _DEADLINE = 600  # seconds for all operations in one interpreter
 _DISK = 1 << 20  # bytes
 _TIMES = ("jacobian", "affine", "keygen", "sign", "verify")
+# What a disk needs for bench_heap: to copy all would take a minute.
+_NEEDED = ["bench_heap.mpy", "os.py", "est_errors.mpy", "heap.mpy"]
+_NEEDED += [f"pki/{name}.mpy" for name in ("__init__", "ec", "entropy", "p256", "p256_viper")]
 # QEMU's machines have no random numbers. This stands in for os.urandom, costs next to nothing, and
 # makes each run the same.
 _URANDOM = """\
@@ -58,13 +61,22 @@ def chip(name: str, engine: str, affine: bool, folder: Path) -> dict[str, Any]:
     name: "cortex_m3" or "cortex_m0", which setup.cortex_m has built; affine: with the textbook
     baseline, a few thousand million instructions; folder: where the library may be compiled.
     """
+    code = f"import bench_p256; bench_p256.main('ticks_cpu', 1, {affine})"
+    took = _checked(on_chip(name, engine, code, folder), engine)
+    per_tick = INSTRUCTIONS_PER_TICK[name] / 1e6
+    return {key: value * per_tick if key in _TIMES else value for key, value in took.items()}
+
+
+def on_chip(name: str, engine: str, code: str, folder: Path) -> str:
+    """Run code beside the library on a Cortex-M machine; return what it printed.
+
+    The library is in a ROM file system; os.urandom always gives the same octets. Otherwise as
+    chip(). Raises RuntimeError with the chip's traceback.
+    """
     compiled = _compile(folder / name / engine, CHIP_MARCH[name], engine)
     _add_script("bench_p256", compiled)
     with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
-        code = f"import bench_p256; bench_p256.main('ticks_cpu', 1, {affine})"
-        took = _checked(_on_chip(machine, code), engine)
-    per_tick = INSTRUCTIONS_PER_TICK[name] / 1e6
-    return {key: value * per_tick if key in _TIMES else value for key, value in took.items()}
+        return _on_chip(machine, code)
 
 
 def heap(folder: Path) -> int:
@@ -83,18 +95,16 @@ def _add_script(name: str, compiled: Path) -> None:
 
 
 def _on_chip(machine: Machine, code: str, files: Path | None = None) -> str:
-    """Run code on a machine, with files put onto its disk before; return what it printed."""
+    """Run code on a machine; return what it printed. files: whence P-256 goes onto its disk."""
     transport = SerialTransport(machine.port, timeout=30)
     try:
         transport.enter_raw_repl()
         if files:
             transport.fs_mkdir("/lib")
-            for path in sorted(files.rglob("*")):
-                target = f"/lib/{path.relative_to(files).as_posix()}"
-                if path.is_dir():
-                    transport.fs_mkdir(target)
-                else:
-                    transport.fs_writefile(target, path.read_bytes(), chunk_size=1024)
+            transport.fs_mkdir("/lib/pki")
+            for name in _NEEDED:
+                octets = (files / name).read_bytes()
+                transport.fs_writefile(f"/lib/{name}", octets, chunk_size=1024)
             transport.enter_raw_repl()  # a soft reset: copying has left its traces in the heap
         output, error = transport.exec_raw(code, timeout=_DEADLINE)
     finally:
