@@ -8,7 +8,7 @@ from setup.progress import SetupError, complaint
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds
 
-HEAP = "100k"  # 96 KiB did each time it was tried, 94 never
+HEAP = "104k"  # 98 KiB did each time it was tried, 97 never
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -48,6 +48,7 @@ FOR_TRUST = (
     "pki.p256_portable",
     "pki.path",
     "pki.server_name",
+    "pki.sha512",
     "pki.signature",
     "pki.x509",
 )

@@ -48,6 +48,8 @@ def find(name: str) -> Path | None:
     if chosen:
         program = Path(chosen).expanduser().absolute()
         return None if probe(program, name).problem else program
+    if name == "rp2like" and not (FOLDER / "frozen" / "stock").is_file():
+        return None  # there is only what it is built with
     installed = wrapper(name)
     if os.access(installed, os.X_OK):
         return installed
