@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import p256_cost
 from counting_proxy import CountingProxy
 from estctl import interpreters, simulation
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from setup import cortex_m, frozen
@@ -36,6 +37,7 @@ async def main(identity):
 """
 
 console = Console(highlight=False)
+_WIDTH = 110  # columns of the table of figures
 
 
 def main() -> None:
@@ -69,7 +71,7 @@ def main() -> None:
             bench["cortex_m3"]["p256_heap_kib"] = round(p256_cost.heap(folder) / 1024, 1)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(bench, indent=2) + "\n")
-    console.print(_table(bench))
+    console.print(_table(bench), width=max(console.width, _WIDTH), crop=False)
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
@@ -253,7 +255,9 @@ def _handshakes(report: dict[str, Any]) -> int:
 
 def _table(bench: dict[str, dict[str, Any]]) -> Table:
     """Return all figures, one column an interpreter."""
-    table = Table("figure", *bench)
+    table = Table("figure", *bench, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        column.no_wrap = True
     names = list(dict.fromkeys(name for figures in bench.values() for name in figures))
     for name in names:
         table.add_row(name, *(str(figures.get(name, "")) for figures in bench.values()))
