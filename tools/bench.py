@@ -71,7 +71,7 @@ def main() -> None:
             bench["cortex_m3"]["p256_heap_kib"] = round(p256_cost.heap(folder) / 1024, 1)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(bench, indent=2) + "\n")
-    console.print(_table(bench), width=max(console.width, _WIDTH), crop=False)
+    Console(width=max(console.width, _WIDTH)).print(_table(bench))
     console.print(f"written to {RESULT.relative_to(ROOT)}")
 
 
