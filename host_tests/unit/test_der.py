@@ -62,6 +62,10 @@ def test_integers():
     assert der.Reader(b"\x02\x01\xff").integer() == -1
     for bad in (b"\x02\x00", b"\x02\x02\x00\x01", b"\x02\x02\xff\x80"):
         raises(DerError, der.Reader(bad).integer)
+    raises(DerError, der.integer, -1)
+    longest = der.integer(b"\x7f" * 1700)
+    assert len(str(der.Reader(longest).integer())) == 4094
+    raises(DerError, der.Reader(der.integer(b"\x7f" * 1701)).integer)
 
 
 def test_booleans():

@@ -122,7 +122,10 @@ def test_damage_is_as_good_as_none():
     store = empty("test_pending_f")
     refuse(store, later(100))
     octets = store.read(PENDING)
-    for damaged in (octets[:-1], octets[1:], octets + b"\0", b"\0"):
+    # until and tries are the first two: below zero there is neither.
+    at = 2 + octets[1]
+    below_zero = (b"\x02\x01\xff" + octets[at:], octets[:at] + b"\x02\x01\xff" + octets[at + 3 :])
+    for damaged in (octets[:-1], octets[1:], octets + b"\0", b"\0") + below_zero:
         store.commit({PENDING: (damaged,), IDENTITY: (b"stays",)})
         raises(StorageError, pending.read, store)
         assert load(store) == pending.nothing(wish())

@@ -1,3 +1,4 @@
+import hashlib
 import os
 
 from checks import Skip, raises, vector
@@ -247,3 +248,19 @@ def test_a_full_flash_is_one_clear_error_and_keeps_the_old_identity():
         assert os.listdir("/lfs/identity") == ["a.slot"]
     finally:
         vfs.umount("/lfs")
+
+
+def test_the_last_sequence_number_counts_as_damage():
+    store = empty("test_store_last")
+    keep(store, RECORD)
+    keep(store, SECOND)
+    name = "test_store_last/" + SLOTS[1]
+    octets = content(name)
+    for last, identity in ((b"\xff\xff\xff\xfe", SECOND), (b"\xff\xff\xff\xff", RECORD)):
+        octets[4:8] = last
+        octets[-32:] = hashlib.sha256(bytes(octets[:-32])).digest()
+        write(name, octets)
+        assert record.load(Store("test_store_last")) == identity
+    keep(store, SECOND)  # the next number of the slot that counts
+    assert record.load(store) == SECOND
+    forget("test_store_last")

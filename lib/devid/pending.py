@@ -140,12 +140,14 @@ def read(store):
         body = der.Reader(content)
         until = body.integer()
         tries = body.integer()
+        if until < 0 or tries < 0:
+            raise ValueError
         fields = [bytes(body.take(der.OCTET_STRING)) for _ in range(5)]
         chain = elements(body.enter())
         body.finish()
         reason, key, request, certificate, wanted = fields
         return Pending(until, tries, reason.decode(), key, request, certificate, chain, wanted)
-    except (DerError, ValueError):  # ValueError: a text that is no UTF-8
+    except (DerError, ValueError):  # ValueError: or a text that is no UTF-8
         raise StorageError("the pending request on flash is damaged")
 
 

@@ -28,6 +28,7 @@ _HEAD = const(24)  # octets before the items
 _RECORD = const(32)  # octets after them
 _PIECE = const(256)  # octets that are copied or hashed at a time
 _FULL = const(28)  # ENOSPC
+_LAST = const(0xFFFFFFFE)  # sequence number: the next one has to fit into its octets
 _LARGEST = const(65535)  # octets of one item; nothing that is kept is half as large
 
 
@@ -226,7 +227,7 @@ def _whole(file):
         return False
     numbers = [int.from_bytes(head[at : at + 4], "big") for at in range(4, _HEAD, 4)]
     sizes = numbers[1:]
-    if max(sizes) > _LARGEST:
+    if max(sizes) > _LARGEST or numbers[0] > _LAST:
         return False
     hasher = hashlib.sha256(head)
     if not _copy(file, sum(sizes), hasher.update):

@@ -23,6 +23,7 @@ SET = const(0x31)
 CONSTRUCTED_CONTEXT = const(0xA0)
 
 # Deeper than any certificate, request or CMS message of RFC 7030; a guard against stack abuse.
+_LONGEST = const(1700)  # octets: CPython writes no longer one in decimals
 _MAX_DEPTH = const(20)
 _CONSTRUCTED = const(0x20)
 _INDEFINITE = const(-1)
@@ -79,8 +80,10 @@ class Reader:
         return inner
 
     def integer(self):
-        """Read an INTEGER and return it as int (two's complement, any size)."""
+        """Read an INTEGER of up to 1700 octets and return it as int (two's complement)."""
         body = self.integer_bytes()
+        if len(body) > _LONGEST:
+            raise DerError("DER: an INTEGER of %d octets" % len(body))
         value = int.from_bytes(bytes(body), "big")
         return value - (1 << (8 * len(body))) if body[0] & 0x80 else value
 
@@ -237,6 +240,8 @@ def head(tag, parts):
 def integer(value):
     """Return the DER of an INTEGER: a non-negative int, or its big-endian octets (bytes)."""
     if isinstance(value, int):
+        if value < 0:
+            raise DerError("DER: a negative INTEGER is not written")
         size = 1
         while value >> (8 * size):
             size += 1
