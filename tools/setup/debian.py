@@ -11,7 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -292,17 +292,11 @@ def fetch_from_mirrors(
 
     `folder` is temporary, the caller's; the returned files are in it. Raises as `fetch` does.
     """
-    known = mirrors()
-    if not known:
-        raise SetupError("no Debian mirror was found in /etc/apt")
-    failures: list[SetupError] = []
-    for number, mirror in enumerate(known):
-        try:
-            apt = PrivateApt(folder / f"{suite}-{number}", mirror, suite, arch)
-            return apt.fetch(packages, dependencies=dependencies)
-        except SetupError as error:
-            failures.append(error)
-    raise failures[0]
+    return _first_mirror(
+        lambda number, mirror: PrivateApt(folder / f"{suite}-{number}", mirror, suite, arch).fetch(
+            packages, dependencies=dependencies
+        )
+    )
 
 
 def fetch_source_from_mirrors(folder: Path, suite: str, package: str) -> list[Path]:
@@ -310,16 +304,22 @@ def fetch_source_from_mirrors(folder: Path, suite: str, package: str) -> list[Pa
 
     `folder` is temporary, the caller's; the returned files are in it. Raises as `fetch` does.
     """
+    return _first_mirror(
+        lambda number, mirror: PrivateApt(
+            folder / f"source-{suite}-{number}", mirror, suite, architecture(), "deb-src"
+        ).fetch_source(package)
+    )
+
+
+def _first_mirror(fetch: Callable[[int, Mirror], list[Path]]) -> list[Path]:
+    """Return what fetch(number, mirror) gives for the first mirror that has it."""
     known = mirrors()
     if not known:
         raise SetupError("no Debian mirror was found in /etc/apt")
     failures: list[SetupError] = []
     for number, mirror in enumerate(known):
         try:
-            place = folder / f"source-{suite}-{number}"
-            return PrivateApt(place, mirror, suite, architecture(), "deb-src").fetch_source(
-                package
-            )
+            return fetch(number, mirror)
         except SetupError as error:
             failures.append(error)
     raise failures[0]
