@@ -1,4 +1,9 @@
-"""Makes the helpers in this folder importable for every test below it, and adds --torture."""
+"""Makes the helpers in this folder importable for every test below it; --torture, and its table."""
+
+from dataclasses import asdict
+
+import pytest
+import tally as tallies
 
 
 def pytest_addoption(parser):
@@ -7,3 +12,42 @@ def pytest_addoption(parser):
         action="store_true",
         help="run on every interpreter what is only sampled on MicroPython otherwise",
     )
+
+
+@pytest.fixture
+def torture(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is wanted on every interpreter: `pytest --torture`, `make torture`."""
+    return request.config.getoption("--torture")
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest):
+    """Counts for the table of a hostile world; the test sets `subject`, counts, and asserts."""
+    counts = tallies.Tally()
+    yield counts
+    request.node.user_properties.append(("tally", asdict(counts)))
+
+
+_rows: dict[str, tallies.Tally] = {}
+
+
+def pytest_runtest_logreport(report):
+    """Collect what tests counted, from all workers: properties travel with their reports."""
+    if report.when == "teardown":
+        for name, counts in report.user_properties:
+            if name == "tally":
+                row = tallies.Tally(**counts)
+                _rows.setdefault(row.subject, tallies.Tally(row.subject)).add(row)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the table, where tests counted; not on a worker, whose rows the main process has."""
+    if _rows and not hasattr(config, "workerinput"):
+        rows = dict(sorted(_rows.items()))
+        tallies.write(rows)
+        amount = (
+            "all of it" if config.getoption("--torture") else "a sample; make torture tries all"
+        )
+        terminalreporter.section(f"a hostile world: {amount}")
+        for line in tallies.table(rows):
+            terminalreporter.write_line(line)

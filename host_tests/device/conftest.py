@@ -29,9 +29,3 @@ def context(ca):
 def anchor(ca) -> bytes:
     """The DER of the CA certificate that issued the server's."""
     return der(ca.cert_pem.bytes())
-
-
-@pytest.fixture
-def torture(request: pytest.FixtureRequest) -> bool:
-    """Whether everything is wanted on every interpreter: `pytest --torture`, `make torture`."""
-    return request.config.getoption("--torture")

@@ -30,7 +30,8 @@ def cuts(name, module):
 
 
 @pytest.mark.parametrize("name", ["unix", "unix32"])
-def test_a_power_cut_anywhere_leaves_the_old_identity_or_the_new_one(name, capsys):
+def test_a_power_cut_anywhere_leaves_the_old_identity_or_the_new_one(name, capsys, tally):
+    tally.subject = "power cuts"
     found = cuts(name, "store_scenarios")
     assert {each["name"] for each in found} == SCENARIOS
     with capsys.disabled():
@@ -41,6 +42,9 @@ def test_a_power_cut_anywhere_leaves_the_old_identity_or_the_new_one(name, capsy
                 f" {each['old']} old, {each['new']} new, {each['lost']} lost"
             )
     for each in found:
+        tally.tried += each["cuts"]
+        tally.recovered += each["old"] + each["new"]
+        tally.identities_lost += each["lost"]
         assert each["problems"] == [] and each["lost"] == 0
         assert each["cuts"] == 3 * each["operations"] == each["old"] + each["new"]
         assert each["old"] and each["new"], "the cuts are on both sides of the commit"
