@@ -1,4 +1,4 @@
-"""Makes the helpers in this folder importable for every test below it; --torture, and its table."""
+"""Makes the helpers in this folder importable below it; adds --torture, and prints its table."""
 
 from dataclasses import asdict
 
