@@ -303,7 +303,7 @@ class Client:
         except EstError as error:
             raise at(operation, error)
         finally:
-            forget("pki.cms")
+            forget("pki.cms", "pki.ber")
 
     async def _operation(
         self, method, operation, content_type=None, body=None, nothing=(), read=None

@@ -14,10 +14,10 @@ async def fetch(client, csr, key, certificate, close):
     """Return the issued certificate (DER): see Client.fullcmc."""
     if not client.ca_certificates:
         await client.cacerts()  # as 4.2: current CA certificates before enrolling
-    from pki import der, entropy
+    from pki import der, der_writer, entropy
 
-    transaction = der.integer(entropy.octets(16))
-    nonce = der.tlv(der.OCTET_STRING, entropy.octets(16))
+    transaction = der_writer.integer(entropy.octets(16))
+    nonce = der_writer.tlv(der.OCTET_STRING, entropy.octets(16))
     if callable(csr):  # an est_link.Linked, made for each connection anew
 
         async def made():

@@ -8,7 +8,7 @@ from binascii import b2a_base64
 
 from est_errors import ConfigError, EstError
 from micropython import const
-from pki import der
+from pki import der, der_writer
 
 _CHALLENGE_PASSWORD = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"  # RFC 2985 5.4.1
 _PRINTABLE = const(0x13)
@@ -29,8 +29,8 @@ def attributes(binding, demanded=False, policy=None):
         password = b2a_base64(binding)[:-1]
         if len(password) > _LONGEST:
             raise ConfigError("tls-unique is too long for challengePassword (RFC 7030 3.5)")
-        value = der.tlv(der.SET, der.tlv(_PRINTABLE, password))
-        return [der.tlv(der.SEQUENCE, der.oid(_CHALLENGE_PASSWORD), value)]
+        value = der_writer.tlv(der.SET, der_writer.tlv(_PRINTABLE, password))
+        return [der_writer.tlv(der.SEQUENCE, der_writer.oid(_CHALLENGE_PASSWORD), value)]
     if policy == REQUIRED or (demanded and policy != OPTIONAL):
         raise ConfigError(
             "%s that the request is linked to TLS (challengePassword, RFC 7030 3.5), and this "

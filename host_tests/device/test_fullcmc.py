@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from estctl.server import cmc
 from made_keys import rsa_key
 from pki import der as asn1
-from pki import oid
+from pki import der_writer, oid_text
 from probing import LIMITS, der
 from scripted_server import ScriptedServer, answers, response
 
@@ -32,7 +32,7 @@ PKI_DATA, PKI_RESPONSE = "1.3.6.1.5.5.7.12.2", "1.3.6.1.5.5.7.12.3"
 TYPE = "application/pkcs7-mime; smime-type=CMC-response"
 CERTS_ONLY = "application/pkcs7-mime; smime-type=certs-only"
 PSS = ("-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_pss_saltlen:digest")
-SUCCESS = asn1.integer(0)
+SUCCESS = der_writer.integer(0)
 
 
 def octets(key, form=PrivateFormat.PKCS8):
@@ -40,23 +40,25 @@ def octets(key, form=PrivateFormat.PKCS8):
 
 
 def control(number, arc, value):
-    kind = asn1.oid(oid.encode(f"1.3.6.1.5.5.7.7.{arc}"))
-    return asn1.tlv(asn1.SEQUENCE, asn1.integer(number), kind, asn1.tlv(asn1.SET, value))
+    kind = der_writer.oid(oid_text.encode(f"1.3.6.1.5.5.7.7.{arc}"))
+    return der_writer.tlv(
+        asn1.SEQUENCE, der_writer.integer(number), kind, der_writer.tlv(asn1.SET, value)
+    )
 
 
 def status_info(status=SUCCESS, *more, arc=25):
-    bodies = asn1.tlv(asn1.SEQUENCE, asn1.integer(3))
-    return control(1, arc, asn1.tlv(asn1.SEQUENCE, status, bodies, *more))
+    bodies = der_writer.tlv(asn1.SEQUENCE, der_writer.integer(3))
+    return control(1, arc, der_writer.tlv(asn1.SEQUENCE, status, bodies, *more))
 
 
 def pki_response(*controls):
-    empty = asn1.tlv(asn1.SEQUENCE)
-    return asn1.tlv(asn1.SEQUENCE, asn1.tlv(asn1.SEQUENCE, *controls), empty, empty)
+    empty = der_writer.tlv(asn1.SEQUENCE)
+    return der_writer.tlv(asn1.SEQUENCE, der_writer.tlv(asn1.SEQUENCE, *controls), empty, empty)
 
 
 def echoed(sent):
     """The controls that show which request is answered."""
-    nonce = asn1.tlv(asn1.OCTET_STRING, bytes(range(16)))
+    nonce = der_writer.tlv(asn1.OCTET_STRING, bytes(range(16)))
     return control(2, 5, sent.transaction), control(3, 7, sent.nonce), control(4, 6, nonce)
 
 
@@ -279,7 +281,7 @@ class TestSigners:
         ):
             signer = Signer(tmp_path, whose, ec.generate_private_key(ec.SECP256R1()), **more)
             # Who may not say yes may not say no either.
-            for make in (well, badly(asn1.integer(2), asn1.integer(2))):
+            for make in (well, badly(der_writer.integer(2), der_writer.integer(2))):
                 went = ask(lambda sent, m=make, s=signer: s.sign(m(sent), more=[issued]))
                 fails(went, "TrustError", text)
 
@@ -330,7 +332,7 @@ class TestTampering:
             fails(went, "ProtocolError", "no PKI Response")
 
     def test_a_response_to_another_request(self, ask, registrar, issued):
-        other = asn1.integer(4711), asn1.tlv(asn1.OCTET_STRING, bytes(16))
+        other = der_writer.integer(4711), der_writer.tlv(asn1.OCTET_STRING, bytes(16))
         for kept in (5, 7):
 
             def make(sent, kept=kept):
@@ -362,7 +364,7 @@ class TestTampering:
         fails(went, "LimitError", "more than 1 certificates")
         went = ask(lambda sent: registrar.sign(well(sent) + bytes(9000)))
         fails(went, "LimitError", "larger than 8192")
-        flood = [control(9, 6, asn1.tlv(asn1.OCTET_STRING))] * 40
+        flood = [control(9, 6, der_writer.tlv(asn1.OCTET_STRING))] * 40
         went = ask(lambda sent: registrar.sign(pki_response(*flood), more=[issued]))
         fails(went, "DerError", "more than 16 controls")
 
@@ -370,42 +372,42 @@ class TestTampering:
 class TestStatus:
     @pytest.mark.parametrize("arc", [1, 25])
     def test_a_failure_in_words(self, ask, registrar, arc):
-        text = asn1.tlv(0x0C, "no such pump\r\n\u00e4".encode() + b"x" * 900)
-        make = badly(asn1.integer(2), text, asn1.integer(2), arc=arc)
+        text = der_writer.tlv(0x0C, "no such pump\r\n\u00e4".encode() + b"x" * 900)
+        make = badly(der_writer.integer(2), text, der_writer.integer(2), arc=arc)
         went = ask(lambda sent: registrar.sign(make(sent)))
         fails(went, "ServerError", "failed", "badRequest", "not permitted", "no such pump")
         assert len(went[0]["error"]) < 320 and "\n" not in went[0]["error"]
 
     def test_statuses_that_are_no_success(self, ask, registrar, issued):
-        extended = asn1.tlv(0xA1, asn1.oid(b"\x2a\x03"), SUCCESS)
+        extended = der_writer.tlv(0xA1, der_writer.oid(b"\x2a\x03"), SUCCESS)
         for status, more, text in (
             (5, (), "confirmRequired"),
             (7, (), "partial"),
             (1, (), "status 1"),
             (99, (), "status 99"),
             (2, (extended,), "failed"),
-            (2, (asn1.integer(77),), "failInfo 77"),
-            (6, (asn1.integer(8),), "popRequired"),
+            (2, (der_writer.integer(77),), "failInfo 77"),
+            (6, (der_writer.integer(8),), "popRequired"),
         ):
-            make = badly(asn1.integer(status), *more)
+            make = badly(der_writer.integer(status), *more)
             went = ask(lambda sent, m=make: registrar.sign(m(sent), more=[issued]))
             fails(went, "ServerError", text)
 
     def test_pending_and_try_later(self, ask, registrar):
         when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=900)
-        time = asn1.tlv(0x18, when.strftime("%Y%m%d%H%M%SZ").encode())
-        pending = asn1.tlv(asn1.SEQUENCE, asn1.tlv(asn1.OCTET_STRING, b"token"), time)
-        make = badly(asn1.integer(3), pending)
+        time = der_writer.tlv(0x18, when.strftime("%Y%m%d%H%M%SZ").encode())
+        pending = der_writer.tlv(asn1.SEQUENCE, der_writer.tlv(asn1.OCTET_STRING, b"token"), time)
+        make = badly(der_writer.integer(3), pending)
         went = ask(lambda sent: registrar.sign(make(sent)))
         fails(went, "RetryLater", "not yet", "pending")
         assert 800 < went[0]["retry_after"] <= 900
-        make = badly(asn1.integer(2), asn1.integer(12))
+        make = badly(der_writer.integer(2), der_writer.integer(12))
         went = ask(lambda sent: registrar.sign(make(sent)))
         fails(went, "RetryLater", "tryLater")
         assert went[0]["retry_after"] is None
 
     def test_a_pki_response_with_an_error_status_is_told_in_words(self, ask, registrar):
-        make = badly(asn1.integer(2), asn1.integer(1))
+        make = badly(der_writer.integer(2), der_writer.integer(1))
         went = ask(lambda sent: registrar.sign(make(sent)), "400 Bad Request")
         fails(went, "ServerError", "(400)", "badMessageCheck", "did not verify")
         went = ask(lambda sent: registrar.sign(make(sent)), "403 Forbidden")
@@ -415,7 +417,7 @@ class TestStatus:
             fails(went, "ServerError", "(500)")
 
     def test_simpleenroll_is_told_so_too(self, device, context, anchor, registrar):
-        said = pki_response(status_info(asn1.integer(2), asn1.integer(9)))
+        said = pki_response(status_info(der_writer.integer(2), der_writer.integer(9)))
         body = base64.encodebytes(registrar.sign(said))
         script = answers(response(certs_only(anchor)), response(body, "400 Bad Request", TYPE))
         with ScriptedServer(script, context) as server:
@@ -480,5 +482,7 @@ def resigned(message, change):
         parts.append(bytes(signed.element()))
     infos = asn1.Reader(parts[-1]).enter(asn1.SET)
     body = change(bytes(infos.element()))
-    parts[-1] = asn1.tlv(asn1.SET, body)
-    return asn1.tlv(asn1.SEQUENCE, kind, asn1.tlv(0xA0, asn1.tlv(asn1.SEQUENCE, *parts)))
+    parts[-1] = der_writer.tlv(asn1.SET, body)
+    return der_writer.tlv(
+        asn1.SEQUENCE, kind, der_writer.tlv(0xA0, der_writer.tlv(asn1.SEQUENCE, *parts))
+    )

@@ -6,30 +6,32 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from pki import der
+from pki import der, der_writer
 from probing import HEAP
 from scripted_server import ScriptedServer
 from test_path import DAY, KEYS, LEAF, NOW, ROOT, certificate
 
-ECDSA_SHA256 = der.tlv(der.SEQUENCE, bytes.fromhex("06082a8648ce3d040302"))
+ECDSA_SHA256 = der_writer.tlv(der.SEQUENCE, bytes.fromhex("06082a8648ce3d040302"))
 CRL_NUMBER = "551d14"
 NOW_SECONDS = int(NOW.timestamp())
 
 
 def utc(when):
-    return der.tlv(0x17, when.strftime("%y%m%d%H%M%SZ").encode())
+    return der_writer.tlv(0x17, when.strftime("%y%m%d%H%M%SZ").encode())
 
 
 def entry(serial, reason=1, when=NOW - DAY):
-    code = der.tlv(der.OCTET_STRING, der.tlv(0x0A, bytes([reason])))
-    reasons = der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, bytes.fromhex("0603551d15"), code))
-    return der.tlv(der.SEQUENCE, der.integer(serial), utc(when), reasons)
+    code = der_writer.tlv(der.OCTET_STRING, der_writer.tlv(0x0A, bytes([reason])))
+    reasons = der_writer.tlv(
+        der.SEQUENCE, der_writer.tlv(der.SEQUENCE, bytes.fromhex("0603551d15"), code)
+    )
+    return der_writer.tlv(der.SEQUENCE, der_writer.integer(serial), utc(when), reasons)
 
 
 def extension(oid, value, critical=False):
     flag = b"\x01\x01\xff" if critical else b""
-    kind = der.tlv(der.OID, bytes.fromhex(oid))
-    return der.tlv(der.SEQUENCE, kind, flag, der.tlv(der.OCTET_STRING, value))
+    kind = der_writer.tlv(der.OID, bytes.fromhex(oid))
+    return der_writer.tlv(der.SEQUENCE, kind, flag, der_writer.tlv(der.OCTET_STRING, value))
 
 
 def crl(
@@ -44,20 +46,20 @@ def crl(
 ):
     """The DER of a CRL; entries: DER of all of them; issuer: a common name."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]).public_bytes()
-    extensions = (extension(CRL_NUMBER, der.integer(number)), *extensions)
-    tbs = der.tlv(
+    extensions = (extension(CRL_NUMBER, der_writer.integer(number)), *extensions)
+    tbs = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(1),
+        der_writer.integer(1),
         ECDSA_SHA256,
         name,
         utc(start),
         utc(end) if end else b"",
-        der.tlv(der.SEQUENCE, entries) if entries else b"",
-        der.tlv(0xA0, der.tlv(der.SEQUENCE, *extensions)),
+        der_writer.tlv(der.SEQUENCE, entries) if entries else b"",
+        der_writer.tlv(0xA0, der_writer.tlv(der.SEQUENCE, *extensions)),
     )
     key = KEYS[key if signed_by is None else signed_by]
     signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
-    return der.tlv(der.SEQUENCE, tbs, ECDSA_SHA256, der.bit_string(signature))
+    return der_writer.tlv(der.SEQUENCE, tbs, ECDSA_SHA256, der_writer.bit_string(signature))
 
 
 def ok(body, head="HTTP/1.1 200 OK"):
@@ -217,7 +219,7 @@ def test_a_delta_crl_is_fetched_where_the_complete_one_says(device, web):
     here = f"http://127.0.0.1:{web.port}/"
     leaf = certificate("leaf", 5, "root", 0, ca=False, more=[points(here + "leaf")])
     newest = extension("551d2e", points(here + "delta")[0].public_bytes())
-    delta = [extension("551d1b", der.integer(6), True)]
+    delta = [extension("551d1b", der_writer.integer(6), True)]
     complete = crl("root", 0, entry(5), extensions=[newest])
     cases = [
         (crl("root", 0, entry(serial(leaf)), number=8, extensions=delta), "was revoked"),

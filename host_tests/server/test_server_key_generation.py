@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from estctl.host_key import HostKey
-from pki import csr, der, key_protection
+from pki import csr, der, der_writer, key_protection
 
 KEK = bytes(range(32))
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
@@ -74,7 +74,7 @@ def inside(folder, message, *how):
     """Return the one private key in EnvelopedData, which OpenSSL decrypts and verifies."""
     (folder / "sealed").write_bytes(message)
     signed = cms("-decrypt", "-in", folder / "sealed", *how)
-    signed = der.tlv(der.SEQUENCE, SIGNED_DATA, der.tlv(0xA0, signed))
+    signed = der_writer.tlv(der.SEQUENCE, SIGNED_DATA, der_writer.tlv(0xA0, signed))
     package = der.sequence(cms("-verify", "-noverify", data=signed))
     key = bytes(package.element())
     package.finish()

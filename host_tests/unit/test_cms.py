@@ -1,6 +1,6 @@
 from checks import raises, vector
 from est_errors import DerError, LimitError
-from pki import cms, der, x509
+from pki import cms, der, der_writer, x509
 
 
 def test_the_cacerts_of_rfc_7030():
@@ -57,14 +57,14 @@ def test_the_wrapper_may_be_ber_as_bouncy_castle_writes_it():
 
 
 def test_no_certificates_at_all():
-    inner = der.tlv(
+    inner = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(1),
+        der_writer.integer(1),
         b"\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\x31\x00",
     )
-    message = der.tlv(
+    message = der_writer.tlv(
         der.SEQUENCE,
         b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02",
-        der.tlv(der.CONSTRUCTED_CONTEXT, inner),
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, inner),
     )
     assert cms.certificates(message, 8) == []

@@ -2,12 +2,12 @@
 
 from checks import Skip, araises, raises, shared, vector
 from est_errors import ConfigError, DerError, EstError, KeyFault
-from pki import csr, der, key_kind, keys, oid
+from pki import csr, der, der_writer, key_kind, keys, oid, oid_text
 from pki.csrattrs import CsrAttributes
 
-TEMPLATE = oid.encode("1.2.840.113549.1.9.16.2.61")
-EXTENSIONS = oid.encode("1.2.840.113549.1.9.16.2.62")
-EXTENSION_REQUEST = oid.encode("1.2.840.113549.1.9.14")
+TEMPLATE = oid_text.encode("1.2.840.113549.1.9.16.2.61")
+EXTENSIONS = oid_text.encode("1.2.840.113549.1.9.16.2.62")
+EXTENSION_REQUEST = oid_text.encode("1.2.840.113549.1.9.14")
 EXAMPLE = "rfc9908/template-CONSTRUCTED.csrattrs.der"
 
 
@@ -24,12 +24,13 @@ class Key:
 
 
 def attribute(kind, *values):
-    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(der.SET, *values))
+    return der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), der_writer.tlv(der.SET, *values))
 
 
 def message(*parts):
-    return der.tlv(
-        der.SEQUENCE, attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(0), *parts))
+    return der_writer.tlv(
+        der.SEQUENCE,
+        attribute(TEMPLATE, der_writer.tlv(der.SEQUENCE, der_writer.integer(0), *parts)),
     )
 
 
@@ -77,91 +78,99 @@ def test_a_template_in_words():
 
 def in_words(extension, value):
     """What as_text() says of the value of an extension in a template."""
-    given = der.tlv(der.SEQUENCE, der.oid(extension), der.tlv(der.OCTET_STRING, value))
-    wanted = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, given))
-    (line,) = CsrAttributes(message(der.tlv(0xA1, wanted))).as_text()
+    given = der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(extension), der_writer.tlv(der.OCTET_STRING, value)
+    )
+    wanted = attribute(EXTENSIONS, der_writer.tlv(der.SEQUENCE, given))
+    (line,) = CsrAttributes(message(der_writer.tlv(0xA1, wanted))).as_text()
     return line[line.index(": ") + 2 :]
 
 
 def test_extensions_that_are_given_in_words():
-    other = oid.encode("1.3.6.1.4.1.32473.1")
-    server, unknown = (der.oid(oid.encode(text)) for text in ("1.3.6.1.5.5.7.3.1", "1.2.3"))
-    policy = der.tlv(der.SEQUENCE, der.oid(oid.encode("2.5.29.32.0")))
-    empty = der.tlv(der.SEQUENCE)
+    other = oid_text.encode("1.3.6.1.4.1.32473.1")
+    server, unknown = (
+        der_writer.oid(oid_text.encode(text)) for text in ("1.3.6.1.5.5.7.3.1", "1.2.3")
+    )
+    policy = der_writer.tlv(der.SEQUENCE, der_writer.oid(oid_text.encode("2.5.29.32.0")))
+    empty = der_writer.tlv(der.SEQUENCE)
     for kind, value, words in (
         (
             oid.KEY_USAGE,
-            der.named_bits(0b100000101),
+            der_writer.named_bits(0b100000101),
             "digitalSignature, keyEncipherment, decipherOnly",
         ),
-        (oid.EXT_KEY_USAGE, der.tlv(der.SEQUENCE, server, unknown), "serverAuth, 1.2.3"),
+        (oid.EXT_KEY_USAGE, der_writer.tlv(der.SEQUENCE, server, unknown), "serverAuth, 1.2.3"),
         (oid.BASIC_CONSTRAINTS, empty, "not a CA"),
         (
             oid.BASIC_CONSTRAINTS,
-            der.tlv(der.SEQUENCE, b"\x01\x01\xff", der.integer(2)),
+            der_writer.tlv(der.SEQUENCE, b"\x01\x01\xff", der_writer.integer(2)),
             "a CA, path length 2",
         ),
-        (oid.SUBJECT_KEY_IDENTIFIER, der.tlv(der.OCTET_STRING, b"\xab\x01"), "ab01"),
-        (oid.encode("2.5.29.32"), der.tlv(der.SEQUENCE, policy), "2.5.29.32.0"),
-        (oid.encode("1.3.6.1.4.1.311.20.2"), der.tlv(0x1E, b"\0T\0L\0S"), '"TLS"'),
-        (other, der.tlv(0x0C, b"pump"), '"pump"'),
+        (oid.SUBJECT_KEY_IDENTIFIER, der_writer.tlv(der.OCTET_STRING, b"\xab\x01"), "ab01"),
+        (oid_text.encode("2.5.29.32"), der_writer.tlv(der.SEQUENCE, policy), "2.5.29.32.0"),
+        (oid_text.encode("1.3.6.1.4.1.311.20.2"), der_writer.tlv(0x1E, b"\0T\0L\0S"), '"TLS"'),
+        (other, der_writer.tlv(0x0C, b"pump"), '"pump"'),
         (other, b"\x02\x01\xfd", "-3"),
         (other, b"\x01\x01\xff", "true"),
         (other, b"\x05\x00", "null"),
-        (other, der.oid(oid.KEY_USAGE), "keyUsage (2.5.29.15)"),
+        (other, der_writer.oid(oid.KEY_USAGE), "keyUsage (2.5.29.15)"),
         # What is no text, too long, broken or of another type is counted.
-        (other, der.tlv(0x0C, b"a\x1b[2J"), "7 octets given"),
-        (other, der.tlv(0x0C, b"x" * 70), "72 octets given"),
-        (other, der.tlv(0x0A, b"A"), "3 octets given"),
-        (other, der.integer(1) + b"\0", "4 octets given"),
+        (other, der_writer.tlv(0x0C, b"a\x1b[2J"), "7 octets given"),
+        (other, der_writer.tlv(0x0C, b"x" * 70), "72 octets given"),
+        (other, der_writer.tlv(0x0A, b"A"), "3 octets given"),
+        (other, der_writer.integer(1) + b"\0", "4 octets given"),
         (other, empty, "2 octets given"),
         (other, b"", "0 octets given"),
-        (oid.KEY_USAGE, der.integer(1), "3 octets given"),
-        (oid.KEY_USAGE, der.named_bits(0), "3 octets given"),
+        (oid.KEY_USAGE, der_writer.integer(1), "3 octets given"),
+        (oid.KEY_USAGE, der_writer.named_bits(0), "3 octets given"),
         (oid.EXT_KEY_USAGE, empty, "2 octets given"),
     ):
         assert in_words(kind, value) == words, (words, in_words(kind, value))
 
 
 def test_other_attributes_in_words():
-    serial = attribute(oid.encode("2.5.4.5"), der.tlv(0x13, b"77"), der.integer(8))
-    (line,) = CsrAttributes(message(der.tlv(0xA1, serial))).as_text()
+    serial = attribute(
+        oid_text.encode("2.5.4.5"), der_writer.tlv(0x13, b"77"), der_writer.integer(8)
+    )
+    (line,) = CsrAttributes(message(der_writer.tlv(0xA1, serial))).as_text()
     assert line == '2.5.4.5: "77", 8'
-    (line,) = CsrAttributes(der.tlv(der.SEQUENCE, serial)).as_text()
+    (line,) = CsrAttributes(der_writer.tlv(der.SEQUENCE, serial)).as_text()
     assert line == '2.5.4.5: "77", 8'
 
 
 def test_beside_a_template_nothing_counts():
-    challenge = der.oid(oid.encode("1.2.840.113549.1.9.7"))
-    rsa = attribute(key_kind.RSA, der.integer(4096))
-    inner = attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(0)))
-    found = CsrAttributes(der.tlv(der.SEQUENCE, challenge, rsa, inner))
+    challenge = der_writer.oid(oid_text.encode("1.2.840.113549.1.9.7"))
+    rsa = attribute(key_kind.RSA, der_writer.integer(4096))
+    inner = attribute(TEMPLATE, der_writer.tlv(der.SEQUENCE, der_writer.integer(0)))
+    found = CsrAttributes(der_writer.tlv(der.SEQUENCE, challenge, rsa, inner))
     assert found.template and not found.wants_challenge_password and found.extensions() == []
 
 
 def test_a_template_may_want_the_link():
-    wish = attribute(oid.encode("1.2.840.113549.1.9.7"))
-    assert CsrAttributes(message(der.tlv(0xA1, wish))).wants_challenge_password
+    wish = attribute(oid_text.encode("1.2.840.113549.1.9.7"))
+    assert CsrAttributes(message(der_writer.tlv(0xA1, wish))).wants_challenge_password
 
 
 def test_templates_that_are_none_are_refused():
-    plain = der.tlv(der.SEQUENCE, der.integer(0))
-    usage = der.tlv(der.SEQUENCE, der.oid(oid.KEY_USAGE))
-    twice = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, usage, usage))
+    plain = der_writer.tlv(der.SEQUENCE, der_writer.integer(0))
+    usage = der_writer.tlv(der.SEQUENCE, der_writer.oid(oid.KEY_USAGE))
+    twice = attribute(EXTENSIONS, der_writer.tlv(der.SEQUENCE, usage, usage))
     for broken in (
-        der.tlv(der.SEQUENCE, attribute(TEMPLATE)),
-        der.tlv(der.SEQUENCE, attribute(TEMPLATE, plain, plain)),
-        der.tlv(der.SEQUENCE, attribute(TEMPLATE, plain), attribute(TEMPLATE, plain)),
-        der.tlv(der.SEQUENCE, attribute(TEMPLATE, der.tlv(der.SEQUENCE, der.integer(1)))),
-        der.tlv(der.SEQUENCE, attribute(TEMPLATE, der.integer(0))),
-        message(der.tlv(der.SEQUENCE, der.tlv(der.SET))),  # an RDN of nothing
-        message(der.tlv(der.SEQUENCE, der.integer(1))),
-        message(der.tlv(0xA0)),
-        message(der.tlv(0xA0, der.integer(1))),
-        message(der.tlv(0xA1, der.integer(1))),
-        message(der.tlv(0xA1, twice)),
-        message(der.tlv(0xA1, attribute(EXTENSIONS, usage, usage))),
-        message(der.tlv(0xA2)),
+        der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE)),
+        der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE, plain, plain)),
+        der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE, plain), attribute(TEMPLATE, plain)),
+        der_writer.tlv(
+            der.SEQUENCE, attribute(TEMPLATE, der_writer.tlv(der.SEQUENCE, der_writer.integer(1)))
+        ),
+        der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE, der_writer.integer(0))),
+        message(der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.SET))),  # an RDN of nothing
+        message(der_writer.tlv(der.SEQUENCE, der_writer.integer(1))),
+        message(der_writer.tlv(0xA0)),
+        message(der_writer.tlv(0xA0, der_writer.integer(1))),
+        message(der_writer.tlv(0xA1, der_writer.integer(1))),
+        message(der_writer.tlv(0xA1, twice)),
+        message(der_writer.tlv(0xA1, attribute(EXTENSIONS, usage, usage))),
+        message(der_writer.tlv(0xA2)),
     ):
         raises(DerError, CsrAttributes, broken)
 
@@ -190,39 +199,39 @@ async def test_a_truncated_value_inside_of_whole_ones():
     body.oid()
     value = bytes(body.enter(der.SET).element())
     for size in range(len(value)):
-        octets = der.tlv(der.SEQUENCE, attribute(TEMPLATE, value[:size]))
+        octets = der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE, value[:size]))
         assert await survives(octets), size
 
 
 async def test_deep_nesting_is_refused():
-    deep = der.integer(0)
+    deep = der_writer.integer(0)
     for _ in range(200):
-        deep = der.tlv(der.SEQUENCE, deep)
-    for octets in (deep, der.tlv(der.SEQUENCE, attribute(TEMPLATE, deep)), message(deep)):
+        deep = der_writer.tlv(der.SEQUENCE, deep)
+    for octets in (deep, der_writer.tlv(der.SEQUENCE, attribute(TEMPLATE, deep)), message(deep)):
         raises(DerError, CsrAttributes, octets)
 
 
 async def test_values_of_wrong_types_are_passed_over_or_refused():
     long = b"\xff" * 200
     for octets in (
-        attribute(key_kind.EC, der.integer(1)),
-        attribute(key_kind.RSA, der.integer(b"\x01" + long), der.tlv(0x13, b"x")),
-        attribute(EXTENSION_REQUEST, der.integer(1), der.oid(oid.KEY_USAGE)),
-        attribute(EXTENSION_REQUEST, der.tlv(der.SEQUENCE, der.integer(1))),
-        attribute(long + b"\x01", der.integer(1)),
+        attribute(key_kind.EC, der_writer.integer(1)),
+        attribute(key_kind.RSA, der_writer.integer(b"\x01" + long), der_writer.tlv(0x13, b"x")),
+        attribute(EXTENSION_REQUEST, der_writer.integer(1), der_writer.oid(oid.KEY_USAGE)),
+        attribute(EXTENSION_REQUEST, der_writer.tlv(der.SEQUENCE, der_writer.integer(1))),
+        attribute(long + b"\x01", der_writer.integer(1)),
     ):
-        error = await survives(der.tlv(der.SEQUENCE, octets))
+        error = await survives(der_writer.tlv(der.SEQUENCE, octets))
         assert error is None or isinstance(error, (DerError, KeyFault)), error
         assert len(str(error)) < 200
 
 
 async def test_a_name_of_nothing_is_refused():
-    empty = der.tlv(der.OCTET_STRING, der.tlv(der.SEQUENCE))
-    names = der.tlv(der.SEQUENCE, der.oid(oid.SUBJECT_ALT_NAME), empty)
-    request = attribute(EXTENSIONS, der.tlv(der.SEQUENCE, names))
-    await araises(DerError, obeyed(CsrAttributes(message(der.tlv(0xA1, request)))))
+    empty = der_writer.tlv(der.OCTET_STRING, der_writer.tlv(der.SEQUENCE))
+    names = der_writer.tlv(der.SEQUENCE, der_writer.oid(oid.SUBJECT_ALT_NAME), empty)
+    request = attribute(EXTENSIONS, der_writer.tlv(der.SEQUENCE, names))
+    await araises(DerError, obeyed(CsrAttributes(message(der_writer.tlv(0xA1, request)))))
 
 
 async def test_an_empty_subject_and_no_names_make_no_request():
-    attributes = CsrAttributes(message(der.tlv(der.SEQUENCE)))
+    attributes = CsrAttributes(message(der_writer.tlv(der.SEQUENCE)))
     await araises(ConfigError, csr.build(Key(), "CN=x", (), (), (), attributes))

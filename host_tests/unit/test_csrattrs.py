@@ -1,6 +1,6 @@
 from checks import raises, shared, vector
 from est_errors import DerError
-from pki import der, oid
+from pki import der, der_writer, oid_text
 from pki.csrattrs import CsrAttributes
 
 MAC_ADDRESS = "1.3.6.1.1.1.1.22"
@@ -14,12 +14,12 @@ def test_the_example_of_rfc_7030():
 
 def test_the_example_of_rfc_8951():
     found = CsrAttributes(vector("rfc8951/csrattrs-4.5.2.der"))
-    assert [oid.dotted(contents) for contents in found.oids] == [
+    assert [oid_text.dotted(contents) for contents in found.oids] == [
         "1.2.840.113549.1.9.7",
         "1.2.840.10045.4.3.3",
     ]
     assert found.wants_challenge_password
-    kinds = [oid.dotted(kind) for kind, _ in found.attributes]
+    kinds = [oid_text.dotted(kind) for kind, _ in found.attributes]
     assert kinds == ["1.2.840.10045.2.1", "1.2.840.113549.1.9.14"]
     # A bare OID inside extensionRequest must not break the parser, and gives no extension.
     assert found.extensions() == []
@@ -33,16 +33,18 @@ def test_the_examples_of_rfc_9908():
 
 
 def test_extensions_that_the_server_gives():
-    usage = der.tlv(
-        der.SEQUENCE, der.oid(b"\x55\x1d\x0f"), der.tlv(der.OCTET_STRING, der.named_bits(1))
-    )
-    attribute = der.tlv(
+    usage = der_writer.tlv(
         der.SEQUENCE,
-        der.oid(oid.encode("1.2.840.113549.1.9.14")),
-        der.tlv(der.SET, der.tlv(der.SEQUENCE, usage)),
+        der_writer.oid(b"\x55\x1d\x0f"),
+        der_writer.tlv(der.OCTET_STRING, der_writer.named_bits(1)),
     )
-    found = CsrAttributes(der.tlv(der.SEQUENCE, attribute))
-    assert found.extensions() == [(b"\x55\x1d\x0f", False, der.named_bits(1))]
+    attribute = der_writer.tlv(
+        der.SEQUENCE,
+        der_writer.oid(oid_text.encode("1.2.840.113549.1.9.14")),
+        der_writer.tlv(der.SET, der_writer.tlv(der.SEQUENCE, usage)),
+    )
+    found = CsrAttributes(der_writer.tlv(der.SEQUENCE, attribute))
+    assert found.extensions() == [(b"\x55\x1d\x0f", False, der_writer.named_bits(1))]
     assert not found.wants_challenge_password
 
 

@@ -6,7 +6,7 @@ from binascii import unhexlify
 
 from checks import araises, raises, vector
 from est_errors import ConfigError, DerError, EstError, KeyFault, LimitError, ProtocolError
-from pki import aes, csr, der, enveloped, key_protection, keys
+from pki import aes, csr, der, der_writer, enveloped, key_protection, keys
 from test_keys import SEC1
 
 KEY = vector("rfc9148/serverkeygen.key.der")
@@ -47,20 +47,20 @@ def sealed(plain, recipients=None, kek=KEK, iv=bytes(16), tail=b"", pad=padded):
     if recipients is None:
         recipients = [for_shared(kek)]
     content = aes._new(CONTENT_KEY, 2, iv).encrypt(pad(plain)) if plain is not None else b""
-    return der.tlv(
+    return der_writer.tlv(
         der.SEQUENCE,
         ENVELOPED,
-        der.tlv(
+        der_writer.tlv(
             0xA0,
-            der.tlv(
+            der_writer.tlv(
                 der.SEQUENCE,
-                der.integer(2),
-                der.tlv(der.SET, *recipients),
-                der.tlv(
+                der_writer.integer(2),
+                der_writer.tlv(der.SET, *recipients),
+                der_writer.tlv(
                     der.SEQUENCE,
                     DATA,
-                    der.tlv(der.SEQUENCE, AES_CBC, der.tlv(der.OCTET_STRING, iv)),
-                    der.tlv(0x80, content + tail),
+                    der_writer.tlv(der.SEQUENCE, AES_CBC, der_writer.tlv(der.OCTET_STRING, iv)),
+                    der_writer.tlv(0x80, content + tail),
                 ),
             ),
         ),
@@ -68,12 +68,12 @@ def sealed(plain, recipients=None, kek=KEK, iv=bytes(16), tail=b"", pad=padded):
 
 
 def for_shared(kek=KEK, identifier=b"\xaa\xbb"):
-    return der.tlv(
+    return der_writer.tlv(
         0xA2,
-        der.integer(4),
-        der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, identifier)),
+        der_writer.integer(4),
+        der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.OCTET_STRING, identifier)),
         AES_WRAP,
-        der.tlv(der.OCTET_STRING, wrap(kek, CONTENT_KEY)),
+        der_writer.tlv(der.OCTET_STRING, wrap(kek, CONTENT_KEY)),
     )
 
 
@@ -125,21 +125,21 @@ async def test_keying_material_of_the_user_goes_into_the_kdf():
     own, other = await keys.load(SEC1), await keys.generate()
     info = AES_WRAP + unhexlify("a0050403 756b6d a206040400000100".replace(" ", ""))
     secret = await other.exchange((await own.public_key())[-65:])
-    shared_info = der.tlv(der.SEQUENCE, info)
+    shared_info = der_writer.tlv(der.SEQUENCE, info)
     kek = hashlib.sha256(secret + b"\0\0\0\1" + shared_info).digest()
-    point = der.bit_string((await other.public_key())[-65:])
-    recipient = der.tlv(
+    point = der_writer.bit_string((await other.public_key())[-65:])
+    recipient = der_writer.tlv(
         0xA1,
-        der.integer(3),
-        der.tlv(0xA0, der.tlv(0xA1, der.tlv(der.SEQUENCE), point)),
-        der.tlv(0xA1, der.tlv(der.OCTET_STRING, b"ukm")),
-        der.tlv(der.SEQUENCE, unhexlify("06062b8104010b01"), AES_WRAP),
-        der.tlv(
+        der_writer.integer(3),
+        der_writer.tlv(0xA0, der_writer.tlv(0xA1, der_writer.tlv(der.SEQUENCE), point)),
+        der_writer.tlv(0xA1, der_writer.tlv(der.OCTET_STRING, b"ukm")),
+        der_writer.tlv(der.SEQUENCE, unhexlify("06062b8104010b01"), AES_WRAP),
+        der_writer.tlv(
             der.SEQUENCE,
-            der.tlv(
+            der_writer.tlv(
                 der.SEQUENCE,
-                der.tlv(0xA0, der.tlv(der.OCTET_STRING, b"id")),
-                der.tlv(der.OCTET_STRING, wrap(kek, CONTENT_KEY)),
+                der_writer.tlv(0xA0, der_writer.tlv(der.OCTET_STRING, b"id")),
+                der_writer.tlv(der.OCTET_STRING, wrap(kek, CONTENT_KEY)),
             ),
         ),
     )
@@ -148,25 +148,29 @@ async def test_keying_material_of_the_user_goes_into_the_kdf():
 
 async def test_a_signed_key_package_is_taken_out():
     assert await enveloped.private_key(message("kek-256-signed"), SHARED) == KEY
-    package = der.tlv(der.SEQUENCE, KEY)
-    content = der.tlv(0xA0, der.tlv(der.OCTET_STRING, package))
+    package = der_writer.tlv(der.SEQUENCE, KEY)
+    content = der_writer.tlv(0xA0, der_writer.tlv(der.OCTET_STRING, package))
     contents = (
-        der.integer(3),
+        der_writer.integer(3),
         b"\x31\x00",
-        der.tlv(der.SEQUENCE, KEY_PACKAGE, content),
+        der_writer.tlv(der.SEQUENCE, KEY_PACKAGE, content),
         b"\x31\x00",
     )
-    signed = der.tlv(der.SEQUENCE, *contents)
-    information = der.tlv(der.SEQUENCE, SIGNED, der.tlv(0xA0, signed))
+    signed = der_writer.tlv(der.SEQUENCE, *contents)
+    information = der_writer.tlv(der.SEQUENCE, SIGNED, der_writer.tlv(0xA0, signed))
     for plain in (package, signed, information, b"".join(contents)):
         assert await enveloped.private_key(sealed(plain), SHARED) == KEY
 
 
 async def test_what_is_no_single_key_is_refused():
     for plain in (
-        der.tlv(der.SEQUENCE, KEY, KEY),
-        der.tlv(der.SEQUENCE),
-        der.tlv(der.SEQUENCE, SIGNED, der.tlv(0xA0, der.tlv(der.SEQUENCE, der.integer(1)))),
+        der_writer.tlv(der.SEQUENCE, KEY, KEY),
+        der_writer.tlv(der.SEQUENCE),
+        der_writer.tlv(
+            der.SEQUENCE,
+            SIGNED,
+            der_writer.tlv(0xA0, der_writer.tlv(der.SEQUENCE, der_writer.integer(1))),
+        ),
         b"",
         b"\x30",
         b"\x02\x01\x01\x31\x00",
@@ -273,10 +277,12 @@ async def test_octets_that_are_changed_raise_nothing_but_errors_of_ours():
 
 
 async def test_a_content_that_is_changed_raises_nothing_but_errors_of_ours():
-    plain = der.tlv(der.SEQUENCE, KEY)
-    content = der.tlv(0xA0, der.tlv(der.OCTET_STRING, plain))
-    inner = der.tlv(der.SEQUENCE, KEY_PACKAGE, content)
-    signed = bytearray(der.tlv(der.SEQUENCE, der.integer(3), b"\x31\x00", inner, b"\x31\x00"))
+    plain = der_writer.tlv(der.SEQUENCE, KEY)
+    content = der_writer.tlv(0xA0, der_writer.tlv(der.OCTET_STRING, plain))
+    inner = der_writer.tlv(der.SEQUENCE, KEY_PACKAGE, content)
+    signed = bytearray(
+        der_writer.tlv(der.SEQUENCE, der_writer.integer(3), b"\x31\x00", inner, b"\x31\x00")
+    )
     for at in range(len(signed)):
         for change in (0x01, 0x20, 0x80, 0xFF):
             signed[at] ^= change

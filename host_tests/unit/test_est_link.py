@@ -3,7 +3,7 @@
 from checks import raises
 from est_errors import ConfigError
 from est_link import OPTIONAL, REQUIRED, attributes
-from pki import csr_wishes, der, key_kind, oid
+from pki import csr_wishes, der, der_writer, key_kind, oid_text
 from pki.csrattrs import CsrAttributes
 
 CHALLENGE_PASSWORD = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"
@@ -35,19 +35,19 @@ def test_a_demand_that_cannot_be_met_is_refused_with_the_way_around():
 
 
 def wishes(*parts):
-    return CsrAttributes(der.tlv(der.SEQUENCE, *parts))
+    return CsrAttributes(der_writer.tlv(der.SEQUENCE, *parts))
 
 
 def key(kind, *values):
-    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(der.SET, *values))
+    return der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), der_writer.tlv(der.SET, *values))
 
 
 def signature(dotted):
-    return der.oid(oid.encode(dotted))
+    return der_writer.oid(oid_text.encode(dotted))
 
 
 def test_wishes_that_are_met_are_not_mentioned():
-    p256 = key(key_kind.EC, der.oid(key_kind.PRIME256V1))
+    p256 = key(key_kind.EC, der_writer.oid(key_kind.PRIME256V1))
     for met in (
         wishes(),
         wishes(p256, signature("1.2.840.10045.4.3.2")),
@@ -60,7 +60,7 @@ def test_wishes_that_are_met_are_not_mentioned():
 
 
 def test_wishes_that_are_not_met_are_named():
-    p384 = key(key_kind.EC, der.oid(b"\x2b\x81\x04\x00\x22"))
+    p384 = key(key_kind.EC, der_writer.oid(b"\x2b\x81\x04\x00\x22"))
     assert csr_wishes.unmet(wishes(p384)) == ["a P-384 key"]
     for dotted in ("1.2.840.10045.4.3.4", "1.2.840.113549.1.1.11", "2.16.840.1.101.3.4.2.2"):
         assert csr_wishes.unmet(wishes(signature(dotted))) == ["a signature by " + dotted]

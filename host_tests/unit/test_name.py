@@ -1,6 +1,6 @@
 from checks import raises
 from est_errors import ConfigError, DerError
-from pki import der, name
+from pki import der, der_writer, name
 
 
 def test_a_subject_is_encoded_in_its_order():
@@ -48,8 +48,10 @@ def test_names_that_are_broken_are_refused():
 
 def test_control_characters_in_any_kind_of_string_are_refused():
     def named(tag, octets):
-        part = der.tlv(der.SEQUENCE, der.oid(b"\x55\x04\x03"), der.tlv(tag, octets))
-        return der.tlv(der.SEQUENCE, der.tlv(der.SET, part))
+        part = der_writer.tlv(
+            der.SEQUENCE, der_writer.oid(b"\x55\x04\x03"), der_writer.tlv(tag, octets)
+        )
+        return der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.SET, part))
 
     assert name.decode(named(0x1E, b"\x00P\x00\xe9")) == "CN=P\xe9"
     assert name.decode(named(0x14, b"P\xe9")) == "CN=P\xe9"

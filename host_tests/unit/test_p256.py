@@ -170,10 +170,10 @@ def test_points_that_are_none_are_refused():
 
 
 def test_signatures_out_of_range_are_refused():
-    from pki import der
+    from pki import der, der_writer
 
     def encoded(r, s):
-        return der.tlv(der.SEQUENCE, der.integer(r), der.integer(s))
+        return der_writer.tlv(der.SEQUENCE, der_writer.integer(r), der_writer.integer(s))
 
     assert signature.decode_ecdsa(ec.P256, encoded(1, N - 1)) == (1, N - 1)
     for r, s in ((0, 1), (1, 0), (N, 1), (1, N), (1 << 300, 1)):

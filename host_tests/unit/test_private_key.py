@@ -2,7 +2,7 @@ from binascii import unhexlify
 
 from checks import araises, vector
 from est_errors import KeyFault
-from pki import cms, der, keys, private_key, x509
+from pki import cms, der, der_writer, keys, private_key, x509
 from test_keys import P384, PKCS8, SEC1, SPKI
 
 RSA = vector("rfc7030/serverkeygen.key.der")
@@ -22,7 +22,7 @@ def rsa_numbers():
 
 
 def rsa(numbers):
-    return der.tlv(der.SEQUENCE, *[der.integer(number) for number in numbers])
+    return der_writer.tlv(der.SEQUENCE, *[der_writer.integer(number) for number in numbers])
 
 
 async def test_a_p256_key_in_each_encoding():
@@ -66,11 +66,11 @@ async def test_rsa_keys_that_are_too_large():
 
 async def test_other_kinds_are_refused_by_name():
     ed25519 = unhexlify("302e020100300506032b657004220420" + "11" * 32)
-    pkcs8 = der.tlv(
+    pkcs8 = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(0),
+        der_writer.integer(0),
         unhexlify("301006072a8648ce3d020106052b81040022"),
-        der.tlv(der.OCTET_STRING, P384),
+        der_writer.tlv(der.OCTET_STRING, P384),
     )
     for encoded, text in ((ed25519, "1.3.101.112"), (pkcs8, "P-384"), (P384, "no SEC 1 or")):
         assert text in str(await araises(KeyFault, private_key.read(encoded)))

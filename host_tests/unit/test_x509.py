@@ -1,6 +1,6 @@
 from checks import raises, vector
 from est_errors import DerError
-from pki import cms, der, general_name, name, oid, x509
+from pki import cms, der, der_writer, general_name, name, oid, x509
 
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 
@@ -25,7 +25,7 @@ def test_the_fields_of_the_rfc_9148_certificate():
 
 def test_dates():
     def when(tag, text):
-        return x509.read_time(der.Reader(der.tlv(tag, text)))
+        return x509.read_time(der.Reader(der_writer.tlv(tag, text)))
 
     assert when(UTC_TIME, b"700101000000Z") == 0
     assert when(UTC_TIME, b"491231235959Z") == 2524607999

@@ -11,7 +11,7 @@ from collections import namedtuple
 import unix_time
 from est_errors import AuthError, DerError, NetworkError, RetryLater, StorageError
 from micropython import const
-from pki import der
+from pki import der, der_writer
 
 from devid import schedule
 from devid.record import elements
@@ -153,9 +153,9 @@ def read(store):
 
 def parts(waiting):
     """Return what devid.store.Store.commit() takes for PENDING: a tuple of bytes."""
-    found = [der.integer(waiting.until), der.integer(waiting.tries)]
+    found = [der_writer.integer(waiting.until), der_writer.integer(waiting.tries)]
     octets = (waiting.reason.encode(), waiting.key, waiting.request, waiting.certificate)
     for value in octets + (waiting.wish,):
-        found.append(der.tlv(der.OCTET_STRING, value))
-    found.append(der.head(der.SEQUENCE, waiting.chain))
+        found.append(der_writer.tlv(der.OCTET_STRING, value))
+    found.append(der_writer.head(der.SEQUENCE, waiting.chain))
     return tuple(found + waiting.chain)

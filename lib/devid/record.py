@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from est_errors import DerError, StorageError
-from pki import der
+from pki import der, der_writer
 
 from devid.store import IDENTITY
 
@@ -31,9 +31,9 @@ def load(store):
 def parts(record):
     """Return what devid.store.Store.commit() takes for IDENTITY: a tuple of bytes."""
     return (
-        der.tlv(der.OCTET_STRING, record.key),
+        der_writer.tlv(der.OCTET_STRING, record.key),
         record.certificate,
-        der.head(der.SEQUENCE, record.chain),
+        der_writer.head(der.SEQUENCE, record.chain),
     ) + tuple(record.chain)
 
 

@@ -21,6 +21,7 @@ FOR_NAMES = (
 )
 FOR_REQUEST = (
     "pki.csr",
+    "pki.der_writer",
     "pki.ec",
     "pki.entropy",
     "pki.keys",

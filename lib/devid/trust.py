@@ -13,7 +13,7 @@ from binascii import hexlify
 
 from est_errors import ApprovalNeeded, ConfigError, DerError, StorageError, TrustError
 from micropython import const
-from pki import der
+from pki import der, der_writer
 
 from devid.record import elements
 from devid.store import TIME, TRUST
@@ -61,14 +61,14 @@ def load(store):
 
 def parts(trust):
     """Return what devid.store.Store.commit() takes for TRUST: a tuple of bytes."""
-    found = [der.head(der.SEQUENCE, trust.anchors)] + trust.anchors
-    found.append(der.head(der.SEQUENCE, trust.authorities))
+    found = [der_writer.head(der.SEQUENCE, trust.anchors)] + trust.anchors
+    found.append(der_writer.head(der.SEQUENCE, trust.authorities))
     found += trust.authorities
-    found.append(der.tlv(der.BOOLEAN, b"\xff" if trust.implicit_off else b"\0"))
+    found.append(der_writer.tlv(der.BOOLEAN, b"\xff" if trust.implicit_off else b"\0"))
     for text in (trust.origin, trust.authorised, trust.candidate_subject):
-        found.append(der.tlv(der.OCTET_STRING, text.encode()))
+        found.append(der_writer.tlv(der.OCTET_STRING, text.encode()))
     for octets in (trust.pin, trust.candidate, trust.given):
-        found.append(der.tlv(der.OCTET_STRING, octets))
+        found.append(der_writer.tlv(der.OCTET_STRING, octets))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from est_errors import KeyFault
 from heap import forget
 from micropython import const
 
-from pki import der, oid
+from pki import der, der_writer, oid
 
 _TRANSACTION_ID = b"\x2b\x06\x01\x05\x05\x07\x07\x05"  # RFC 5272 6.6
 _SENDER_NONCE = b"\x2b\x06\x01\x05\x05\x07\x07\x06"
@@ -33,51 +33,51 @@ async def request(key, request_der, transaction, nonce, certificate=None):
     signer, bag = _signer(await key.public_key(), request_der, certificate)
     forget("pki.x509")
     content = _data(request_der, transaction, nonce)
-    digest = der.tlv(der.OCTET_STRING, hashlib.sha256(content).digest())
-    attributes = der.set_of(
+    digest = der_writer.tlv(der.OCTET_STRING, hashlib.sha256(content).digest())
+    attributes = der_writer.set_of(
         [
-            _attribute(_CONTENT_TYPE, der.oid(_PKI_DATA)),
+            _attribute(_CONTENT_TYPE, der_writer.oid(_PKI_DATA)),
             _attribute(_MESSAGE_DIGEST, digest),
         ]
     )
     # RFC 5652 5.4: what is signed has the tag of a SET OF, what is sent has [0].
     signature = await key.sign(hashlib.sha256(attributes).digest())
-    signer_info = der.tlv(
+    signer_info = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(1 if certificate else 3),
+        der_writer.integer(1 if certificate else 3),
         signer,
         _SHA256,
         b"\xa0" + attributes[1:],
         key.signature_algorithm,
-        der.tlv(der.OCTET_STRING, signature),
+        der_writer.tlv(der.OCTET_STRING, signature),
     )
-    inner = [der.oid(_PKI_DATA)]
+    inner = [der_writer.oid(_PKI_DATA)]
     inner += _wrapped(der.CONSTRUCTED_CONTEXT, _wrapped(der.OCTET_STRING, [content]))
-    signed = [der.integer(3), der.tlv(der.SET, _SHA256)]
+    signed = [der_writer.integer(3), der_writer.tlv(der.SET, _SHA256)]
     signed += _wrapped(der.SEQUENCE, inner)
-    signed += [bag, der.tlv(der.SET, signer_info)]
-    whole = [der.oid(_SIGNED_DATA)]
+    signed += [bag, der_writer.tlv(der.SET, signer_info)]
+    whole = [der_writer.oid(_SIGNED_DATA)]
     whole += _wrapped(der.CONSTRUCTED_CONTEXT, _wrapped(der.SEQUENCE, signed))
     return b"".join(_wrapped(der.SEQUENCE, whole))
 
 
 def _data(request_der, transaction, nonce):
     """Return the PKIData (DER)."""
-    controls = der.tlv(
+    controls = der_writer.tlv(
         der.SEQUENCE,
         _control(1, _TRANSACTION_ID, transaction),
         _control(2, _SENDER_NONCE, nonce),
     )
     # TaggedRequest: [0] IMPLICIT TaggedCertificationRequest
-    tagged = _wrapped(der.CONSTRUCTED_CONTEXT, [der.integer(3), request_der])
-    empty = der.tlv(der.SEQUENCE)
+    tagged = _wrapped(der.CONSTRUCTED_CONTEXT, [der_writer.integer(3), request_der])
+    empty = der_writer.tlv(der.SEQUENCE)
     parts = [controls] + _wrapped(der.SEQUENCE, tagged) + [empty, empty]
     return b"".join(_wrapped(der.SEQUENCE, parts))
 
 
 def _wrapped(tag, parts):
     """Return the parts (list) of an element around these parts: no copy of what is large."""
-    return [der.head(tag, parts)] + parts
+    return [der_writer.head(tag, parts)] + parts
 
 
 def _signer(public, request_der, certificate):
@@ -86,13 +86,13 @@ def _signer(public, request_der, certificate):
 
     if certificate is None:
         wanted = x509.request_public_key(request_der)
-        signer = der.tlv(_KEY_IDENTIFIER, key_identifier(public))
+        signer = der_writer.tlv(_KEY_IDENTIFIER, key_identifier(public))
         bag = b""
     else:
         old = x509.Certificate(certificate)
         wanted = old.public_key
-        signer = der.tlv(der.SEQUENCE, old.issuer, der.integer(bytes(old.serial)))
-        bag = der.tlv(der.CONSTRUCTED_CONTEXT, certificate)
+        signer = der_writer.tlv(der.SEQUENCE, old.issuer, der_writer.integer(bytes(old.serial)))
+        bag = der_writer.tlv(der.CONSTRUCTED_CONTEXT, certificate)
     if bytes(wanted) != public:
         whose = "certificate" if certificate else "request"
         raise KeyFault("the key that signs is not the %s's" % whose)
@@ -106,7 +106,7 @@ def identified(public):
     """
     from pki import csr
 
-    value = der.tlv(der.OCTET_STRING, key_identifier(public))
+    value = der_writer.tlv(der.OCTET_STRING, key_identifier(public))
     return csr.extension(oid.SUBJECT_KEY_IDENTIFIER, False, value)
 
 
@@ -119,8 +119,13 @@ def key_identifier(public):
 
 def _control(number, kind, value):
     """Return a TaggedAttribute (DER)."""
-    return der.tlv(der.SEQUENCE, der.integer(number), der.oid(kind), der.tlv(der.SET, value))
+    return der_writer.tlv(
+        der.SEQUENCE,
+        der_writer.integer(number),
+        der_writer.oid(kind),
+        der_writer.tlv(der.SET, value),
+    )
 
 
 def _attribute(kind, value):
-    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(der.SET, value))
+    return der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), der_writer.tlv(der.SET, value))

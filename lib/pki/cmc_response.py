@@ -8,7 +8,7 @@ trust anchors and says id-kp-cmcRA. The wrapper may be BER. Responses inside the
 from est_errors import DerError, LimitError, ProtocolError, TrustError
 from micropython import const
 
-from pki import der, oid, x509
+from pki import der, der_writer, oid_text, x509
 
 _CMS = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07"  # and 1 for id-data, 2 for id-signedData
 _PKI_RESPONSE = b"\x2b\x06\x01\x05\x05\x07\x0c\x03"  # id-cct-PKIResponse
@@ -88,7 +88,7 @@ async def verify(content, found, signer, authorities, anchors, time_for, limits)
     kind = der.sequence(algorithm).oid()
     if kind == _RSA + b"\x01":  # RFC 3370 3.2: the hash stands beside it
         kind = _RSA + bytes((10 + number,))
-        algorithm = der.tlv(der.SEQUENCE, der.oid(kind), b"\x05\x00")
+        algorithm = der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), b"\x05\x00")
     if signature.hash_number(algorithm, limits) != number:
         raise TrustError("the PKI Response names two different hashes")
     if _signed_digest(attributes) != await signature.digest(number, content):
@@ -149,7 +149,7 @@ def _hash_number(algorithm):
     """Return 1, 2, 3 for SHA-256, SHA-384, SHA-512. Raises TrustError for others."""
     kind = algorithm.oid()
     if kind[:-1] != _SHA2 or not 1 <= kind[-1] <= 3:
-        raise TrustError("hashes with %s are not accepted" % oid.dotted(kind))
+        raise TrustError("hashes with %s are not accepted" % oid_text.dotted(kind))
     return kind[-1]
 
 

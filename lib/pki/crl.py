@@ -9,7 +9,7 @@ import est_limits
 from est_errors import DerError, LimitError, TrustError
 from micropython import const
 
-from pki import der, der_stream, name_match, oid, signature, x509
+from pki import der, der_stream, name_match, oid, oid_text, signature, x509
 
 _UTC_TIME = const(0x17)
 _GENERALIZED_TIME = const(0x18)
@@ -197,7 +197,8 @@ class _Wanted:
                 self.here = self._is_issuer(der.sequence(value))
             elif critical:
                 raise TrustError(
-                    "the CRL has an entry with the unknown critical extension " + oid.dotted(kind)
+                    "the CRL has an entry with the unknown critical extension "
+                    + oid_text.dotted(kind)
                 )
         return reason
 
@@ -233,4 +234,4 @@ def _extensions(octets, crl):
         elif kind == oid.AUTHORITY_KEY_IDENTIFIER:
             crl.authority_key = x509.authority_key(value)
         elif critical:
-            raise TrustError("the CRL has the unknown critical extension " + oid.dotted(kind))
+            raise TrustError("the CRL has the unknown critical extension " + oid_text.dotted(kind))

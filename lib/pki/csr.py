@@ -4,7 +4,7 @@ import hashlib
 
 from est_errors import ConfigError
 
-from pki import der, oid
+from pki import der, der_writer, oid, oid_text
 
 _EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"  # RFC 2985 5.4.2
 
@@ -53,7 +53,7 @@ def parts(subject, san=(), key_usage=(), ext_key_usage=(), attributes=None, publ
     if isinstance(subject, str):
         from pki import name
 
-        subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
+        subject = name.encode(subject) if subject else der_writer.tlv(der.SEQUENCE)
     extensions = _extensions(subject, san, key_usage, ext_key_usage)
     more = []
     if attributes:
@@ -70,16 +70,20 @@ async def signed(key, subject, extensions, more=()):
 
     subject: DER Name. extensions: list of what extension() returns. more: DER Attributes.
     """
-    information = der.tlv(
+    information = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(0),
+        der_writer.integer(0),
         subject,
         await key.public_key(),
         # A SET OF: in ascending order (X.690 11.6).
-        der.tlv(der.CONSTRUCTED_CONTEXT, *sorted([_extension_request(extensions)] + list(more))),
+        der_writer.tlv(
+            der.CONSTRUCTED_CONTEXT, *sorted([_extension_request(extensions)] + list(more))
+        ),
     )
     signature = await key.sign(hashlib.sha256(information).digest())
-    return der.tlv(der.SEQUENCE, information, key.signature_algorithm, der.bit_string(signature))
+    return der_writer.tlv(
+        der.SEQUENCE, information, key.signature_algorithm, der_writer.bit_string(signature)
+    )
 
 
 def _extensions(subject, san, key_usage, ext_key_usage):
@@ -95,12 +99,15 @@ def _extensions(subject, san, key_usage, ext_key_usage):
             if usage not in _KEY_USAGES:
                 raise ConfigError("keyUsage %r: known are %s" % (usage, " ".join(_KEY_USAGES)))
             bits |= 1 << _KEY_USAGES.index(usage)
-        extensions.append(extension(oid.KEY_USAGE, True, der.named_bits(bits)))
+        extensions.append(extension(oid.KEY_USAGE, True, der_writer.named_bits(bits)))
     if ext_key_usage:
         usages = [
-            der.oid(_EXT_KEY_USAGES.get(usage) or oid.encode(usage)) for usage in ext_key_usage
+            der_writer.oid(_EXT_KEY_USAGES.get(usage) or oid_text.encode(usage))
+            for usage in ext_key_usage
         ]
-        extensions.append(extension(oid.EXT_KEY_USAGE, False, der.tlv(der.SEQUENCE, *usages)))
+        extensions.append(
+            extension(oid.EXT_KEY_USAGE, False, der_writer.tlv(der.SEQUENCE, *usages))
+        )
     return extensions
 
 
@@ -113,12 +120,16 @@ def _general_names(texts):
 def extension(kind, critical, value):
     """Return (kind, DER Extension): kind, OID contents; critical, bool; value, its DER (bytes)."""
     flag = b"\x01\x01\xff" if critical else b""
-    return kind, der.tlv(der.SEQUENCE, der.oid(kind), flag, der.tlv(der.OCTET_STRING, value))
+    return kind, der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(kind), flag, der_writer.tlv(der.OCTET_STRING, value)
+    )
 
 
 def _extension_request(extensions):
     """Return the DER of the extensionRequest attribute, or nothing where there is none."""
     if not extensions:
         return b""
-    wanted = der.tlv(der.SEQUENCE, *[octets for _, octets in extensions])
-    return der.tlv(der.SEQUENCE, der.oid(_EXTENSION_REQUEST), der.tlv(der.SET, wanted))
+    wanted = der_writer.tlv(der.SEQUENCE, *[octets for _, octets in extensions])
+    return der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(_EXTENSION_REQUEST), der_writer.tlv(der.SET, wanted)
+    )

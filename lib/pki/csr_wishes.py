@@ -8,7 +8,7 @@ an error. Without one the message is advice: only what can never work is an erro
 
 from est_errors import ConfigError, DerError, EstError, KeyFault
 
-from pki import csr, der, key_kind, name, oid
+from pki import csr, der, der_writer, key_kind, name, oid, oid_text
 from pki.csrattrs import read_extensions
 
 _DIRECTORY_NAME = 0xA4
@@ -60,7 +60,7 @@ def unmet(attributes, public=None):
     listed = [contents for contents in attributes.oids if _signs(contents)]
     used = _ECDSA + b"\x03\x02" if kind[0] == key_kind.EC else _RSA_SIGNATURE + b"\x0b"
     if listed and used not in listed and _SHA + b"\x01" not in listed:
-        texts.append("a signature by " + _listed(listed, oid.dotted))
+        texts.append("a signature by " + _listed(listed, oid_text.dotted))
     return texts
 
 
@@ -136,8 +136,8 @@ def _filled(rdns, subject):
                 own.append((part.oid(), bytes(part.raw)))
     out = []
     for rdn in rdns:
-        out.append(der.set_of([value or _own(kind, own) for kind, value in rdn]))
-    return der.tlv(der.SEQUENCE, *out)
+        out.append(der_writer.set_of([value or _own(kind, own) for kind, value in rdn]))
+    return der_writer.tlv(der.SEQUENCE, *out)
 
 
 def _own(kind, own):
@@ -173,17 +173,19 @@ def _supplied(wanted, extensions, subject, public, demanded):
 def _usual(kind, public):
     """Return the value of an extension that the caller does not give, or None."""
     if kind == oid.KEY_USAGE:
-        return der.named_bits(1)  # digitalSignature
+        return der_writer.named_bits(1)  # digitalSignature
     if kind == oid.EXT_KEY_USAGE:
-        return der.tlv(der.SEQUENCE, der.oid(b"\x2b\x06\x01\x05\x05\x07\x03\x02"))  # clientAuth
+        return der_writer.tlv(
+            der.SEQUENCE, der_writer.oid(b"\x2b\x06\x01\x05\x05\x07\x03\x02")
+        )  # clientAuth
     if kind == oid.BASIC_CONSTRAINTS:
-        return der.tlv(der.SEQUENCE)  # no CA
+        return der_writer.tlv(der.SEQUENCE)  # no CA
     if kind == oid.SUBJECT_KEY_IDENTIFIER and public:  # RFC 7093 2, method 1
         import hashlib
 
         reader = der.sequence(public)
         reader.element()
-        return der.tlv(der.OCTET_STRING, hashlib.sha256(reader.bit_string()).digest()[:20])
+        return der_writer.tlv(der.OCTET_STRING, hashlib.sha256(reader.bit_string()).digest()[:20])
     return None
 
 
@@ -192,7 +194,7 @@ def _without(kind):
         return "the server wants a subjectAltName: give san"
     return (
         "the server wants the extension %s and gives no value for it; this device "
-        "knows none" % oid.dotted(kind)
+        "knows none" % oid_text.dotted(kind)
     )
 
 
@@ -218,7 +220,7 @@ def _names(value, own, subject):
             out.extend(_own_names(tag, own, subject))
     if not out:
         raise DerError("a subjectAltName without names")
-    return der.tlv(der.SEQUENCE, *out)
+    return der_writer.tlv(der.SEQUENCE, *out)
 
 
 def _own_names(tag, own, subject):
@@ -232,7 +234,7 @@ def _own_names(tag, own, subject):
             else:
                 reader.element()
     if tag == _DIRECTORY_NAME and not found and len(subject) > 2:
-        found.append(der.tlv(tag, subject))
+        found.append(der_writer.tlv(tag, subject))
     if not found:
         raise ConfigError(
             "the server wants a subjectAltName %s: give it in san"

@@ -5,7 +5,7 @@ from binascii import hexlify
 from est_errors import DerError, EstError
 from micropython import const
 
-from pki import csr, csr_wishes, der, general_name, key_kind, name, oid
+from pki import csr, csr_wishes, der, der_writer, general_name, key_kind, name, oid, oid_text
 
 _NULL = const(0x05)
 _LONGEST = const(64)  # characters of a value that are shown
@@ -68,7 +68,7 @@ def _template(template):
 def _part(kind, value):
     if value is None:
         return name.label(kind) + "=(yours)"
-    return name.decode(der.tlv(der.SEQUENCE, der.tlv(der.SET, value)))
+    return name.decode(der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.SET, value)))
 
 
 def _extension(kind, critical, value):
@@ -122,7 +122,7 @@ def _purposes(value):
     while reader.more():
         purpose = reader.oid()
         known = [text for text, contents in csr._EXT_KEY_USAGES.items() if contents == purpose]
-        shown.append(known[0] if known else oid.dotted(purpose))
+        shown.append(known[0] if known else oid_text.dotted(purpose))
     return ", ".join(shown)
 
 
@@ -140,7 +140,7 @@ def _policies(value):
     shown = []
     reader = der.sequence(value)
     while reader.more():
-        shown.append(oid.dotted(reader.enter().oid()))
+        shown.append(oid_text.dotted(reader.enter().oid()))
     return ", ".join(shown)
 
 
@@ -150,7 +150,7 @@ def _names(value):
     while reader.more():
         entry = bytes(reader.element())
         try:
-            shown.extend(general_name.decode(der.tlv(der.SEQUENCE, entry)))
+            shown.extend(general_name.decode(der_writer.tlv(der.SEQUENCE, entry)))
         except EstError:  # an empty name, which the client fills in
             shown.append("%s(yours)" % csr_wishes.SAN_KINDS.get(entry[0], "other:"))
     return ", ".join(shown)
@@ -159,8 +159,8 @@ def _names(value):
 def _named(contents):
     for known, text in _KNOWN:
         if known == contents:
-            return "%s (%s)" % (text, oid.dotted(contents))
-    return oid.dotted(contents)
+            return "%s (%s)" % (text, oid_text.dotted(contents))
+    return oid_text.dotted(contents)
 
 
 _READ = {  # what the value of an extension says

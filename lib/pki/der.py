@@ -1,11 +1,9 @@
-"""DER (X.690) in place: a strict reader over one buffer, and a writer.
+"""DER (X.690) in place: a strict reader over one buffer.
 
 The reader copies nothing: it walks offsets in the caller's buffer and hands out memoryviews. Only
 definite, minimal lengths and one-byte tags pass; nesting is bounded; nothing recurses over input.
 With `ber=True` it also takes the indefinite lengths that some servers use in the CMS wrapper
-(RFC 5652 allows BER there); values and lengths stay bounded by the buffer.
-
-The writer makes small objects bottom-up: `tlv(SEQUENCE, a, b)` is the DER of a SEQUENCE of a, b.
+(RFC 5652 allows BER there); values and lengths stay bounded by the buffer. pki.der_writer writes.
 """
 
 from est_errors import DerError
@@ -22,8 +20,8 @@ SET = const(0x31)
 # Context-specific tags: primitive [n] is 0x80 + n, constructed [n] is this + n.
 CONSTRUCTED_CONTEXT = const(0xA0)
 
-# Deeper than any certificate, request or CMS message of RFC 7030; a guard against stack abuse.
 _LONGEST = const(1700)  # octets: CPython writes no longer one in decimals
+# Deeper than any certificate, request or CMS message of RFC 7030; a guard against stack abuse.
 _MAX_DEPTH = const(20)
 _CONSTRUCTED = const(0x20)
 _INDEFINITE = const(-1)
@@ -148,7 +146,9 @@ class Reader:
             raise DerError("DER: tag 0x%02x where 0x%02x belongs" % (found, tag))
         body, length = self._length(pos)
         if length == _INDEFINITE:
-            return self._indefinite(body)
+            from pki import ber
+
+            return ber.contents(self, body)
         if length > limit - body:
             raise DerError("DER: a value is longer than what holds it")
         return body, body + length, body + length
@@ -181,27 +181,6 @@ class Reader:
             raise DerError("DER: length is not minimal")
         return pos + count, length
 
-    def _indefinite(self, body):
-        """Find the end-of-contents octets that close the element whose contents start at body."""
-        pos, open_elements = body, 1
-        while pos < self.end:
-            if self._buf[pos] == 0:
-                if pos + 1 >= self.end or self._buf[pos + 1]:
-                    break
-                open_elements -= 1
-                if not open_elements:
-                    return body, pos, pos + 2
-                pos += 2
-                continue
-            pos, length = self._length(pos)
-            if length == _INDEFINITE:
-                open_elements += 1
-                if open_elements > _MAX_DEPTH:
-                    raise DerError("DER: nested deeper than %d levels" % _MAX_DEPTH)
-            else:
-                pos += length
-        raise DerError("DER: an indefinite length is never closed")
-
 
 def sequence(buf, ber=False):
     """Return a Reader inside the one SEQUENCE that is all of buf."""
@@ -209,73 +188,3 @@ def sequence(buf, ber=False):
     inner = outer.enter(SEQUENCE)
     outer.finish()
     return inner
-
-
-def tlv(tag, *parts):
-    """Return the DER (bytes) of an element with this tag whose contents are the joined parts."""
-    begin = head(tag, parts)
-    pos = len(begin)
-    out = bytearray(pos + sum([len(part) for part in parts]))
-    out[:pos] = begin
-    for part in parts:
-        out[pos : pos + len(part)] = part
-        pos += len(part)
-    return bytes(out)
-
-
-def head(tag, parts):
-    """Return the tag and length octets (bytes) of an element whose contents are these parts."""
-    size = 0
-    for part in parts:
-        size += len(part)
-    if size < 0x80:
-        return bytes((tag, size))
-    if size < 0x100:
-        return bytes((tag, 0x81, size))
-    if size < 0x10000:
-        return bytes((tag, 0x82, size >> 8, size & 0xFF))
-    return bytes((tag, 0x83, size >> 16, size >> 8 & 0xFF, size & 0xFF))
-
-
-def integer(value):
-    """Return the DER of an INTEGER: a non-negative int, or its big-endian octets (bytes)."""
-    if isinstance(value, int):
-        if value < 0:
-            raise DerError("DER: a negative INTEGER is not written")
-        size = 1
-        while value >> (8 * size):
-            size += 1
-        value = value.to_bytes(size, "big")
-    start = 0
-    while start < len(value) - 1 and not value[start]:
-        start += 1
-    return tlv(INTEGER, b"\0" if value[start] & 0x80 else b"", value[start:])
-
-
-def oid(contents):
-    """Return the DER of an OBJECT IDENTIFIER whose contents octets are given."""
-    return tlv(OID, contents)
-
-
-def bit_string(octets):
-    """Return the DER of a BIT STRING of whole octets."""
-    return tlv(BIT_STRING, b"\0", octets)
-
-
-def named_bits(value):
-    """Return the DER of a BIT STRING of named bits: bit n of the int is named bit n."""
-    out = bytearray(1)
-    bit = 0
-    while value >> bit:
-        if not bit % 8:
-            out.append(0)
-        if value >> bit & 1:
-            out[-1] |= 0x80 >> (bit % 8)
-        bit += 1
-    out[0] = -bit % 8
-    return tlv(BIT_STRING, out)
-
-
-def set_of(elements):
-    """Return the DER of a SET OF: the elements (bytes each) in ascending order (X.690 11.6)."""
-    return tlv(SET, *sorted(elements))

@@ -6,7 +6,7 @@ Which CRL may answer for which certificate: 6.3.3 (b) and (d).
 from est_errors import LimitError, TrustError
 from micropython import const
 
-from pki import der, name_match
+from pki import der, der_writer, name_match
 
 _MOST_POINTS = const(8)
 _MOST_NAMES = const(8)
@@ -63,7 +63,7 @@ def points(value):
 
 def implied(certificate):
     """Return the Point of a certificate that names none: its issuer's own (6.3.3, at the end)."""
-    return Point([der.tlv(_DIRECTORY_NAME, certificate.issuer)])
+    return Point([der_writer.tlv(_DIRECTORY_NAME, certificate.issuer)])
 
 
 def reasons_covered(point, crl, certificate):
@@ -110,7 +110,7 @@ def _check_names(point, own, crl, certificate):
         return
     wanted = _full_names(point, point.issuers[0] if point.issuers else certificate.issuer)
     if not wanted:
-        wanted = [der.tlv(_DIRECTORY_NAME, issuer) for issuer in point.issuers]
+        wanted = [der_writer.tlv(_DIRECTORY_NAME, issuer) for issuer in point.issuers]
     for one in wanted:
         for other in mine:
             if _same(one, other):
@@ -134,8 +134,8 @@ def _full_names(point, issuer):
     rdns = []
     while above.more():
         rdns.append(above.element())
-    rdns.append(der.tlv(der.SET, point.relative))
-    return [der.tlv(_DIRECTORY_NAME, der.tlv(der.SEQUENCE, *rdns))]
+    rdns.append(der_writer.tlv(der.SET, point.relative))
+    return [der_writer.tlv(_DIRECTORY_NAME, der_writer.tlv(der.SEQUENCE, *rdns))]
 
 
 def _read_name(fields, point):
@@ -170,10 +170,10 @@ def _name_of(general_name):
 
 
 def _reasons(contents):
-    return der.Reader(der.tlv(der.BIT_STRING, contents)).named_bits() & ALL_REASONS
+    return der.Reader(der_writer.tlv(der.BIT_STRING, contents)).named_bits() & ALL_REASONS
 
 
 def _flag(fields, tag):
     if fields.peek() != tag:
         return False
-    return der.Reader(der.tlv(der.BOOLEAN, fields.take(tag))).boolean()
+    return der.Reader(der_writer.tlv(der.BOOLEAN, fields.take(tag))).boolean()

@@ -10,7 +10,7 @@ chains to the CA, whose key it is. The wrapper may be BER.
 from est_errors import ConfigError, DerError, KeyFault, LimitError, ProtocolError
 from micropython import const
 
-from pki import aes, der, oid
+from pki import aes, der, der_writer, oid_text
 
 _CMS = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07"  # and 2 for SignedData, 3 for EnvelopedData
 _SIGNED_DATA = const(2)
@@ -105,17 +105,17 @@ async def _with_own_key(recipient, key):
     point = bytes(originator.bit_string())
     material = b""
     if recipient.peek() == 0xA1:
-        material = der.tlv(0xA0, recipient.enter(0xA1).element(der.OCTET_STRING))
+        material = der_writer.tlv(0xA0, recipient.enter(0xA1).element(der.OCTET_STRING))
     scheme = recipient.enter()
     number = _hash_of(scheme.oid())
     wrap = bytes(scheme.element(der.SEQUENCE))
     size, _ = _aes(der.sequence(wrap), _WRAP)
     # ECC-CMS-SharedInfo (RFC 5753 7.2).
-    info = der.tlv(
+    info = der_writer.tlv(
         der.SEQUENCE,
         wrap,
         material,
-        der.tlv(0xA2, der.tlv(der.OCTET_STRING, (8 * size).to_bytes(4, "big"))),
+        der_writer.tlv(0xA2, der_writer.tlv(der.OCTET_STRING, (8 * size).to_bytes(4, "big"))),
     )
     kek = await _derived(await key.exchange(point), info, number, size)
     keys = recipient.enter()
@@ -139,7 +139,7 @@ def _hash_of(scheme):
         return 0
     if scheme[:-2] == b"\x2b\x81\x04\x01" and scheme[-2] in (11, 14) and 1 <= scheme[-1] <= 3:
         return scheme[-1]
-    raise ProtocolError("CMS: key agreement by %s is not known here" % oid.dotted(scheme))
+    raise ProtocolError("CMS: key agreement by %s is not known here" % oid_text.dotted(scheme))
 
 
 async def _derived(secret, info, number, size):
@@ -167,7 +167,7 @@ def _aes(algorithm, use):
     kind = algorithm.oid()
     step = _STEPS.find(bytes((kind[-1] - use & 0xFF,)))
     if kind[:-1] != _AES or step < 0:
-        raise ProtocolError("CMS: encryption by %s is not known here" % oid.dotted(kind))
+        raise ProtocolError("CMS: encryption by %s is not known here" % oid_text.dotted(kind))
     return 16 + 8 * step, algorithm
 
 
@@ -198,7 +198,7 @@ def _inside(plain):
     """Return the one private key in what was encrypted."""
     try:
         if plain[:1] == b"\x02":  # SignedData without its tag and length, as PKCS #7 had it
-            plain = der.tlv(der.SEQUENCE, plain)
+            plain = der_writer.tlv(der.SEQUENCE, plain)
         reader = der.sequence(plain, ber=True)
         if reader.peek() == der.OID:
             reader = _content(plain, _SIGNED_DATA)

@@ -2,7 +2,7 @@
 
 from est_errors import ConfigError
 
-from pki import der, ip_address, name, oid
+from pki import der, der_writer, ip_address, name, oid_text
 
 _OTHER_NAME = 0xA0
 _GENERAL_NAMES = {"email": 0x81, "dns": 0x82, "uri": 0x86, "ip": 0x87, "rid": 0x88}
@@ -16,7 +16,7 @@ def encode(entries):
     hardwareModuleName of IEEE 802.1AR devices: "hwmodule:<OID of the type>:<serial, hex>".
     Raises ConfigError.
     """
-    return der.tlv(der.SEQUENCE, *[_general_name(entry) for entry in entries])
+    return der_writer.tlv(der.SEQUENCE, *[_general_name(entry) for entry in entries])
 
 
 def decode(names):
@@ -40,7 +40,7 @@ def decode(names):
         if kind == "ip":
             text = ip_address.text(value)
         elif kind == "rid":
-            text = oid.dotted(value)
+            text = oid_text.dotted(value)
         else:
             text = name.utf8(value)
         texts.append(kind + ":" + text)
@@ -63,12 +63,12 @@ def _general_name(entry):
         if octets is None:
             raise ConfigError("subjectAltName %r: not an IP address" % entry)
     elif kind == "rid":
-        octets = oid.encode(value)
+        octets = oid_text.encode(value)
     else:
         octets = name.ascii_octets(value, "subjectAltName")
         if kind == "uri" and ":" not in value:
             raise ConfigError("subjectAltName %r: a URI begins with a scheme" % entry)
-    return der.tlv(tag, octets)
+    return der_writer.tlv(tag, octets)
 
 
 def _hardware_module_name(value):
@@ -80,9 +80,15 @@ def _hardware_module_name(value):
         octets = b""
     if not octets or len(serial) % 2:
         raise ConfigError("subjectAltName hwmodule: write hwmodule:<OID>:<serial in hex>")
-    module = der.tlv(der.SEQUENCE, der.oid(oid.encode(kind)), der.tlv(der.OCTET_STRING, octets))
-    return der.tlv(
-        _OTHER_NAME, der.oid(_HARDWARE_MODULE_NAME), der.tlv(der.CONSTRUCTED_CONTEXT, module)
+    module = der_writer.tlv(
+        der.SEQUENCE,
+        der_writer.oid(oid_text.encode(kind)),
+        der_writer.tlv(der.OCTET_STRING, octets),
+    )
+    return der_writer.tlv(
+        _OTHER_NAME,
+        der_writer.oid(_HARDWARE_MODULE_NAME),
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, module),
     )
 
 
@@ -90,8 +96,8 @@ def _other_name_text(reader):
     kind = reader.oid()
     value = reader.enter(der.CONSTRUCTED_CONTEXT)
     if kind != _HARDWARE_MODULE_NAME:
-        return "othername:" + oid.dotted(kind)
+        return "othername:" + oid_text.dotted(kind)
     module = value.enter()
-    hardware = oid.dotted(module.oid())
+    hardware = oid_text.dotted(module.oid())
     serial = "".join(["%02x" % octet for octet in module.take(der.OCTET_STRING)])
     return "hwmodule:" + hardware + ":" + serial

@@ -4,7 +4,7 @@ A kind is (algorithm as OID contents, what of it): the curve's OID contents for 
 modulus for RSA, None where it is not said, or for other algorithms.
 """
 
-from pki import der, oid
+from pki import der, oid_text
 
 EC = b"\x2a\x86\x48\xce\x3d\x02\x01"
 RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
@@ -54,4 +54,4 @@ def text(kind):
     for contents, name in _NAMES:
         if contents == wanted:
             return name.decode()
-    return oid.dotted(wanted)
+    return oid_text.dotted(wanted)

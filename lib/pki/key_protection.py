@@ -7,7 +7,7 @@
 What it promises to open is what pki.enveloped opens.
 """
 
-from pki import der
+from pki import der, der_writer
 
 _ATTRIBUTE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09"  # PKCS #9
 _CAPABILITIES = b"\x0f"  # smimeCapabilities (RFC 8551 2.5.2)
@@ -36,8 +36,10 @@ def asymmetric(identifier):
     certificate has to allow keyAgreement, or be absent (RFC 7030 4.4.1.2).
     """
     agreements = [
-        der.tlv(
-            der.SEQUENCE, der.oid(_ECDH), der.tlv(der.SEQUENCE, der.oid(_AES + _WRAP[i : i + 1]))
+        der_writer.tlv(
+            der.SEQUENCE,
+            der_writer.oid(_ECDH),
+            der_writer.tlv(der.SEQUENCE, der_writer.oid(_AES + _WRAP[i : i + 1])),
         )
         for i in range(2)
     ]
@@ -48,17 +50,19 @@ def asymmetric(identifier):
 
 
 def _identified(kind, identifier):
-    return _attribute(kind, der.tlv(der.OCTET_STRING, identifier))
+    return _attribute(kind, der_writer.tlv(der.OCTET_STRING, identifier))
 
 
 def _capabilities(capabilities):
-    return _attribute(_CAPABILITIES, der.tlv(der.SEQUENCE, *capabilities))
+    return _attribute(_CAPABILITIES, der_writer.tlv(der.SEQUENCE, *capabilities))
 
 
 def _attribute(kind, value):
-    return der.tlv(der.SEQUENCE, der.oid(_ATTRIBUTE + kind), der.tlv(der.SET, value))
+    return der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(_ATTRIBUTE + kind), der_writer.tlv(der.SET, value)
+    )
 
 
 def _aes(lasts):
     """Return SMIMECapability objects for the AES algorithms with these last octets."""
-    return [der.tlv(der.SEQUENCE, der.oid(_AES + bytes((last,)))) for last in lasts]
+    return [der_writer.tlv(der.SEQUENCE, der_writer.oid(_AES + bytes((last,)))) for last in lasts]

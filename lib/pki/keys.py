@@ -15,7 +15,7 @@ A key is an object with these, all of which every backend gives:
 from est_errors import DerError, KeyFault
 from micropython import const
 
-from pki import der, ec, entropy, p256
+from pki import der, der_writer, ec, entropy, p256
 
 _EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
 _PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
@@ -46,16 +46,16 @@ class SoftwareKey:
         if len(digest) != _SIZE:
             raise KeyFault("a SHA-256 digest of 32 bytes is needed")
         r, s = await p256.sign(self._scalar, digest)
-        return der.tlv(der.SEQUENCE, der.integer(r), der.integer(s))
+        return der_writer.tlv(der.SEQUENCE, der_writer.integer(r), der_writer.integer(s))
 
     async def private_bytes(self):
         """Return the ECPrivateKey (DER; RFC 5915) with curve and public key."""
-        return der.tlv(
+        return der_writer.tlv(
             der.SEQUENCE,
-            der.integer(1),
-            der.tlv(der.OCTET_STRING, self._scalar.to_bytes(_SIZE, "big")),
-            der.tlv(der.CONSTRUCTED_CONTEXT, _CURVE),
-            der.tlv(der.CONSTRUCTED_CONTEXT + 1, der.bit_string(self._point)),
+            der_writer.integer(1),
+            der_writer.tlv(der.OCTET_STRING, self._scalar.to_bytes(_SIZE, "big")),
+            der_writer.tlv(der.CONSTRUCTED_CONTEXT, _CURVE),
+            der_writer.tlv(der.CONSTRUCTED_CONTEXT + 1, der_writer.bit_string(self._point)),
         )
 
     async def exchange(self, point):
@@ -90,12 +90,14 @@ async def load(encoded):
 
 def to_pkcs8(sec1):
     """Return the PKCS #8 DER (bytes) around a P-256 ECPrivateKey (DER bytes)."""
-    return der.tlv(der.SEQUENCE, der.integer(0), _ALGORITHM, der.tlv(der.OCTET_STRING, sec1))
+    return der_writer.tlv(
+        der.SEQUENCE, der_writer.integer(0), _ALGORITHM, der_writer.tlv(der.OCTET_STRING, sec1)
+    )
 
 
 def spki(point):
     """Return the SubjectPublicKeyInfo (DER bytes) of an uncompressed P-256 point (65 octets)."""
-    return der.tlv(der.SEQUENCE, _ALGORITHM, der.bit_string(point))
+    return der_writer.tlv(der.SEQUENCE, _ALGORITHM, der_writer.bit_string(point))
 
 
 async def _from_scalar(scalar):

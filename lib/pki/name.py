@@ -8,7 +8,7 @@ multi-valued RDN.
 from est_errors import ConfigError, DerError
 from micropython import const
 
-from pki import der, oid
+from pki import der, der_writer, oid_text
 
 _UTF8 = const(0x0C)
 _PRINTABLE = const(0x13)
@@ -48,8 +48,8 @@ def encode(text):
     rdns = []
     for rdn in _split(text, ","):
         attributes = [_attribute(part) for part in _split(rdn, "+")]
-        rdns.append(der.set_of(attributes))
-    return der.tlv(der.SEQUENCE, *rdns)
+        rdns.append(der_writer.set_of(attributes))
+    return der_writer.tlv(der.SEQUENCE, *rdns)
 
 
 def decode(name):
@@ -85,7 +85,7 @@ def _attribute(text):
         for c in octets:
             if not chr(c).isalpha() and c not in b"0123456789 '()+,-./:=?":
                 raise ConfigError("subject: %s has a character it may not have" % label)
-    return der.tlv(der.SEQUENCE, der.oid(kind), der.tlv(tag, octets))
+    return der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), der_writer.tlv(tag, octets))
 
 
 def _type(label):
@@ -98,7 +98,7 @@ def _type(label):
         if short.lower() == wanted:
             return contents, most, tag
     if label[0].isdigit():
-        contents = oid.encode(label)
+        contents = oid_text.encode(label)
         for _, known, most, tag in _TYPES:
             if known == contents:
                 return contents, most, tag
@@ -112,7 +112,7 @@ def label(kind):
     for short, contents, _, _ in _TYPES:
         if contents == kind:
             return short.decode()
-    return oid.dotted(kind)
+    return oid_text.dotted(kind)
 
 
 def string(reader):

@@ -1,10 +1,7 @@
-"""Object identifiers: dotted text to DER contents and back (X.690 8.19).
+"""Object identifiers of the extensions that more than one module looks at (RFC 5280 4.2).
 
-The extensions of certificates that more than one module looks at (RFC 5280 4.2) stand here as
-contents octets; other constants stand in the module that uses them.
+As contents octets of DER; pki.oid_text knows the dotted text. Others stand where they are used.
 """
-
-from est_errors import ConfigError, DerError
 
 SUBJECT_KEY_IDENTIFIER = b"\x55\x1d\x0e"
 KEY_USAGE = b"\x55\x1d\x0f"
@@ -14,41 +11,3 @@ NAME_CONSTRAINTS = b"\x55\x1d\x1e"
 CRL_DISTRIBUTION_POINTS = b"\x55\x1d\x1f"
 AUTHORITY_KEY_IDENTIFIER = b"\x55\x1d\x23"
 EXT_KEY_USAGE = b"\x55\x1d\x25"
-
-
-def encode(dotted):
-    """Return the DER contents (bytes) of a dotted OID such as "1.2.840.10045.2.1"."""
-    try:
-        arcs = [int(arc) for arc in dotted.split(".")]
-    except ValueError:
-        arcs = ()
-    if len(arcs) < 2 or arcs[0] > 2 or min(arcs) < 0 or (arcs[0] < 2 and arcs[1] > 39):
-        raise ConfigError("%r is not an object identifier such as 1.3.6.1" % dotted)
-    arcs[0:2] = [arcs[0] * 40 + arcs[1]]
-    out = bytearray()
-    for arc in arcs:
-        octets = [arc & 0x7F]
-        while arc > 0x7F:
-            arc >>= 7
-            octets.append(arc & 0x7F | 0x80)
-        octets.reverse()
-        out.extend(bytes(octets))
-    return bytes(out)
-
-
-def dotted(contents):
-    """Return the dotted text of DER OID contents (bytes)."""
-    if len(contents) > 64:
-        raise DerError("DER: an OBJECT IDENTIFIER of %d octets" % len(contents))
-    arcs = []
-    value = 0
-    for octet in contents:
-        value = value << 7 | octet & 0x7F
-        if octet < 0x80:
-            arcs.append(value)
-            value = 0
-    if not arcs:
-        raise DerError("DER: truncated OBJECT IDENTIFIER")
-    top = min(arcs[0] // 40, 2)
-    arcs[0:1] = [top, arcs[0] - 40 * top]
-    return ".".join([str(arc) for arc in arcs])

@@ -13,7 +13,7 @@ import unix_time
 from est_errors import DerError, TrustError
 from micropython import const
 
-from pki import oid, signature, x509
+from pki import oid, oid_text, signature, x509
 
 _MAX_LENGTH = const(6)  # certificates above the leaf
 _MAX_SIGNATURES = const(16)  # verified for one path, wrong turnings included
@@ -202,7 +202,7 @@ def _has_key_of(issuer, certificate):
 def _check_critical(certificate):
     for kind, critical, _ in certificate.extensions():
         if critical and kind not in _KNOWN:
-            raise TrustError("unknown critical extension " + oid.dotted(kind))
+            raise TrustError("unknown critical extension " + oid_text.dotted(kind))
 
 
 def _check_validity(certificate, now):

@@ -8,7 +8,7 @@ import asyncio
 
 from est_errors import DerError, KeyFault, TrustError
 
-from pki import der
+from pki import der, der_writer
 
 # AlgorithmIdentifier of RSA; the OID is 9 octets of it.
 _RSA = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
@@ -62,7 +62,11 @@ async def _pkcs1(encoded):
         numbers.append(reader.integer())
     reader.finish()
     version, n, e, d, p, q, dp, dq, inverse = numbers
-    public = der.tlv(der.SEQUENCE, der.integer(n), der.integer(e)) if n > 0 < e else b""
+    public = (
+        der_writer.tlv(der.SEQUENCE, der_writer.integer(n), der_writer.integer(e))
+        if n > 0 < e
+        else b""
+    )
     from pki import rsa
 
     try:
@@ -81,5 +85,7 @@ async def _pkcs1(encoded):
         await asyncio.sleep(0)
     if not right:
         raise KeyFault("a damaged RSA key: its numbers do not belong together")
-    whole = der.tlv(der.SEQUENCE, der.integer(0), _RSA, der.tlv(der.OCTET_STRING, encoded))
-    return whole, der.tlv(der.SEQUENCE, _RSA, der.bit_string(public))
+    whole = der_writer.tlv(
+        der.SEQUENCE, der_writer.integer(0), _RSA, der_writer.tlv(der.OCTET_STRING, encoded)
+    )
+    return whole, der_writer.tlv(der.SEQUENCE, _RSA, der_writer.bit_string(public))

@@ -5,7 +5,7 @@ Loaded only where a certificate has something else than P-256 and RSA with SHA-2
 
 from est_errors import TrustError
 
-from pki import oid
+from pki import oid_text
 
 # OID contents, name, bits of the hash.
 _ALGORITHMS = (
@@ -33,23 +33,24 @@ def algorithm(kind, limits):
         if known == kind:
             return TrustError(
                 "signatures with %s (%s) are not accepted: a hash of %d bits, and this device "
-                "wants at least %d" % (name.decode(), oid.dotted(kind), bits, limits.MIN_HASH_BITS)
+                "wants at least %d"
+                % (name.decode(), oid_text.dotted(kind), bits, limits.MIN_HASH_BITS)
             )
-    return TrustError("signatures with %s are not accepted" % oid.dotted(kind))
+    return TrustError("signatures with %s are not accepted" % oid_text.dotted(kind))
 
 
 def key(kind):
     """Return the TrustError for a kind of key (OID contents) that is not accepted."""
-    return TrustError("keys of the kind %s are not accepted" % oid.dotted(kind))
+    return TrustError("keys of the kind %s are not accepted" % oid_text.dotted(kind))
 
 
 def curve(named):
     """Return the TrustError for a curve (OID contents) that is not accepted."""
     for known, name, _ in _CURVES:
         if known == named:
-            text = "%s (%s)" % (name.decode(), oid.dotted(named))
+            text = "%s (%s)" % (name.decode(), oid_text.dotted(named))
             return TrustError("keys on the curve %s are not accepted" % text)
-    return TrustError("keys on the curve %s are not accepted" % oid.dotted(named))
+    return TrustError("keys on the curve %s are not accepted" % oid_text.dotted(named))
 
 
 def curve_bits(named):

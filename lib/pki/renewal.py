@@ -1,6 +1,6 @@
 """The request that renews a certificate or gives it a new key (RFC 7030 4.2.2)."""
 
-from pki import csr, der, name, oid, x509
+from pki import csr, der, der_writer, name, oid, x509
 
 # id-cmc-changeSubjectName (RFC 6402 2.8)
 _CHANGE_SUBJECT_NAME = b"\x2b\x06\x01\x05\x05\x07\x07\x24"
@@ -41,12 +41,14 @@ def change_of_names(subject, san):
     parts = []
     if subject is not None:
         if isinstance(subject, str):
-            subject = name.encode(subject) if subject else der.tlv(der.SEQUENCE)
+            subject = name.encode(subject) if subject else der_writer.tlv(der.SEQUENCE)
         parts.append(subject)
     if san:
         from pki import general_name
 
         octets = isinstance(san, (bytes, memoryview))
         parts.append(san if octets else general_name.encode(san))
-    wanted = der.tlv(der.SEQUENCE, *parts)
-    return der.tlv(der.SEQUENCE, der.oid(_CHANGE_SUBJECT_NAME), der.tlv(der.SET, wanted))
+    wanted = der_writer.tlv(der.SEQUENCE, *parts)
+    return der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(_CHANGE_SUBJECT_NAME), der_writer.tlv(der.SET, wanted)
+    )

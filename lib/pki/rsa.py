@@ -8,7 +8,7 @@ import asyncio
 from est_errors import DerError, TrustError
 from micropython import const
 
-from pki import der
+from pki import der, der_writer
 
 _SHA2 = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # and 1, 2, 3
 
@@ -73,5 +73,5 @@ async def recover(n, e, size, signature):
 
 def digest_info(number, digest):
     """Return the DER DigestInfo (RFC 8017 9.2) of a digest."""
-    algorithm = der.tlv(der.SEQUENCE, der.oid(_SHA2 + bytes((number,))), b"\x05\x00")
-    return der.tlv(der.SEQUENCE, algorithm, der.tlv(der.OCTET_STRING, digest))
+    algorithm = der_writer.tlv(der.SEQUENCE, der_writer.oid(_SHA2 + bytes((number,))), b"\x05\x00")
+    return der_writer.tlv(der.SEQUENCE, algorithm, der_writer.tlv(der.OCTET_STRING, digest))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from est_errors import DerError
-from pki import der, oid
+from pki import der, der_writer, oid_text
 
 from estctl.server import enveloped
 from estctl.server.key_generation import key_identifiers
@@ -92,7 +92,7 @@ def issued(exchange: Exchange, certificate: x509.Certificate, signer: Pair) -> w
 
 def refused(exchange: Exchange, failure: Failure, signer: Pair) -> web.Response:
     """Return the answer that says why there is none: a 400 with a PKI Response (4.3.2)."""
-    content = _response(exchange, _FAILED, str(failure), der.integer(failure.fail_info))
+    content = _response(exchange, _FAILED, str(failure), der_writer.integer(failure.fail_info))
     answer = base64_answer(_signed(content, [], signer), _TYPE)
     answer.set_status(400)
     return answer
@@ -100,14 +100,14 @@ def refused(exchange: Exchange, failure: Failure, signer: Pair) -> web.Response:
 
 def _open(message: bytes, exchange: Exchange) -> None:
     content_info = der.sequence(message)
-    if oid.dotted(content_info.oid()) != _SIGNED_DATA:
+    if oid_text.dotted(content_info.oid()) != _SIGNED_DATA:
         raise DerError("it is not SignedData")
     signed = content_info.enter(der.CONSTRUCTED_CONTEXT).enter()
     content_info.finish()
     signed.integer()
     signed.element(der.SET)
     inner = signed.enter()
-    if oid.dotted(inner.oid()) != _PKI_DATA:
+    if oid_text.dotted(inner.oid()) != _PKI_DATA:
         raise DerError("its content is not PKIData")
     exchange.content = bytes(inner.enter(der.CONSTRUCTED_CONTEXT).take(der.OCTET_STRING))
     if signed.peek() == der.CONSTRUCTED_CONTEXT:
@@ -128,7 +128,7 @@ def _read_data(exchange: Exchange) -> x509.CertificateSigningRequest:
     while controls.more():
         control = controls.enter()
         control.integer()
-        kind = oid.dotted(control.oid())
+        kind = oid_text.dotted(control.oid())
         value = bytes(control.enter(der.SET).element())
         if kind == _TRANSACTION_ID:
             exchange.transaction = value
@@ -147,7 +147,7 @@ def _check(exchange: Exchange, csr: x509.CertificateSigningRequest) -> x509.Cert
     signer = der.sequence(exchange.signer)
     signer.integer()
     named = bytes(signer.element())
-    if oid.dotted(signer.enter().oid()) != _SHA256:
+    if oid_text.dotted(signer.enter().oid()) != _SHA256:
         raise Failure(BAD_REQUEST, "only SHA-256 is taken")
     attributes = bytes(signer.element(der.CONSTRUCTED_CONTEXT))
     signer.element(der.SEQUENCE)
@@ -207,17 +207,17 @@ def _identifiers(csr: x509.CertificateSigningRequest) -> tuple[bytes, ...]:
 
 def _response(exchange: Exchange, status: int, text: str, fail_info: bytes) -> bytes:
     """Return a PKIResponse."""
-    said = der.tlv(0x0C, text.encode()) if text else b""
-    bodies = _sequence(der.integer(exchange.body_part))
-    info = _sequence(der.integer(status), bodies, said, fail_info)
+    said = der_writer.tlv(0x0C, text.encode()) if text else b""
+    bodies = _sequence(der_writer.integer(exchange.body_part))
+    info = _sequence(der_writer.integer(status), bodies, said, fail_info)
     controls = [(_STATUS_INFO, info)]
     if exchange.transaction:
         controls.append((_TRANSACTION_ID, exchange.transaction))
     if exchange.nonce:
         controls.append((_RECIPIENT_NONCE, exchange.nonce))
-    controls.append((_SENDER_NONCE, der.tlv(der.OCTET_STRING, os.urandom(16))))
+    controls.append((_SENDER_NONCE, der_writer.tlv(der.OCTET_STRING, os.urandom(16))))
     tagged = [
-        _sequence(der.integer(number), _oid(kind), der.tlv(der.SET, value))
+        _sequence(der_writer.integer(number), _oid(kind), der_writer.tlv(der.SET, value))
         for number, (kind, value) in enumerate(controls, 1)
     ]
     return _sequence(_sequence(*tagged), _sequence(), _sequence())
@@ -230,33 +230,34 @@ def _signed(content: bytes, certificates: list[x509.Certificate], signer: Pair) 
     kind, signature = enveloped.signed(signer.key, attributes)
     own = signer.certificate
     info = _sequence(
-        der.integer(1),
-        _sequence(own.issuer.public_bytes(), der.integer(own.serial_number)),
+        der_writer.integer(1),
+        _sequence(own.issuer.public_bytes(), der_writer.integer(own.serial_number)),
         _sequence(_oid(_SHA256)),
         b"\xa0" + attributes[1:],
         kind,
-        der.tlv(der.OCTET_STRING, signature),
+        der_writer.tlv(der.OCTET_STRING, signature),
     )
     bag = sorted(each.public_bytes(Encoding.DER) for each in [*certificates, own])
-    wrapped = der.tlv(der.CONSTRUCTED_CONTEXT, der.tlv(der.OCTET_STRING, content))
+    wrapped = der_writer.tlv(der.CONSTRUCTED_CONTEXT, der_writer.tlv(der.OCTET_STRING, content))
     inner = _sequence(
-        der.integer(3),
-        der.tlv(der.SET, _sequence(_oid(_SHA256))),
+        der_writer.integer(3),
+        der_writer.tlv(der.SET, _sequence(_oid(_SHA256))),
         _sequence(_oid(_PKI_RESPONSE), wrapped),
-        der.tlv(der.CONSTRUCTED_CONTEXT, *bag),
-        der.tlv(der.SET, info),
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, *bag),
+        der_writer.tlv(der.SET, info),
     )
-    return _sequence(_oid(_SIGNED_DATA), der.tlv(der.CONSTRUCTED_CONTEXT, inner))
+    return _sequence(_oid(_SIGNED_DATA), der_writer.tlv(der.CONSTRUCTED_CONTEXT, inner))
 
 
 def _attributes(digest: bytes, kind: str) -> bytes:
     """Return the signed attributes as they are signed: a SET OF."""
     return bytes(
-        der.set_of(
+        der_writer.set_of(
             [
-                _sequence(_oid(_CONTENT_TYPE), der.tlv(der.SET, _oid(kind))),
+                _sequence(_oid(_CONTENT_TYPE), der_writer.tlv(der.SET, _oid(kind))),
                 _sequence(
-                    _oid(_MESSAGE_DIGEST), der.tlv(der.SET, der.tlv(der.OCTET_STRING, digest))
+                    _oid(_MESSAGE_DIGEST),
+                    der_writer.tlv(der.SET, der_writer.tlv(der.OCTET_STRING, digest)),
                 ),
             ]
         )
@@ -264,8 +265,8 @@ def _attributes(digest: bytes, kind: str) -> bytes:
 
 
 def _sequence(*parts: bytes) -> bytes:
-    return bytes(der.tlv(der.SEQUENCE, *parts))
+    return bytes(der_writer.tlv(der.SEQUENCE, *parts))
 
 
 def _oid(dotted: str) -> bytes:
-    return bytes(der.oid(oid.encode(dotted)))
+    return bytes(der_writer.oid(oid_text.encode(dotted)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from est_errors import EstError
 from pki import csr as requests
-from pki import der, oid
+from pki import der, der_writer, oid, oid_text
 from pki.csrattrs import CsrAttributes
 
 from estctl.server.settings import SettingsError
@@ -30,22 +30,30 @@ def template() -> bytes:
     """Return CsrAttrs with a useful template (RFC 9908 3.4): the client names itself."""
 
     def attribute(kind: str, value: bytes) -> bytes:
-        made: bytes = der.tlv(der.SEQUENCE, der.oid(oid.encode(kind)), der.tlv(der.SET, value))
+        made: bytes = der_writer.tlv(
+            der.SEQUENCE, der_writer.oid(oid_text.encode(kind)), der_writer.tlv(der.SET, value)
+        )
         return made
 
-    usage = requests.extension(oid.KEY_USAGE, True, der.named_bits(1))[1]
-    client_auth = der.tlv(der.SEQUENCE, der.oid(oid.encode("1.3.6.1.5.5.7.3.2")))
-    purpose = requests.extension(oid.EXT_KEY_USAGE, False, client_auth)[1]
-    extensions = der.tlv(der.SEQUENCE, usage, purpose)
-    common_name = der.tlv(der.SET, der.tlv(der.SEQUENCE, der.oid(oid.encode("2.5.4.3"))))
-    whole = der.tlv(
-        der.SEQUENCE,
-        der.integer(0),
-        der.tlv(der.SEQUENCE, common_name),
-        der.tlv(der.CONSTRUCTED_CONTEXT, _P256),
-        der.tlv(der.CONSTRUCTED_CONTEXT + 1, attribute("1.2.840.113549.1.9.16.2.62", extensions)),
+    usage = requests.extension(oid.KEY_USAGE, True, der_writer.named_bits(1))[1]
+    client_auth = der_writer.tlv(
+        der.SEQUENCE, der_writer.oid(oid_text.encode("1.3.6.1.5.5.7.3.2"))
     )
-    found: bytes = der.tlv(der.SEQUENCE, attribute("1.2.840.113549.1.9.16.2.61", whole))
+    purpose = requests.extension(oid.EXT_KEY_USAGE, False, client_auth)[1]
+    extensions = der_writer.tlv(der.SEQUENCE, usage, purpose)
+    common_name = der_writer.tlv(
+        der.SET, der_writer.tlv(der.SEQUENCE, der_writer.oid(oid_text.encode("2.5.4.3")))
+    )
+    whole = der_writer.tlv(
+        der.SEQUENCE,
+        der_writer.integer(0),
+        der_writer.tlv(der.SEQUENCE, common_name),
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, _P256),
+        der_writer.tlv(
+            der.CONSTRUCTED_CONTEXT + 1, attribute("1.2.840.113549.1.9.16.2.62", extensions)
+        ),
+    )
+    found: bytes = der_writer.tlv(der.SEQUENCE, attribute("1.2.840.113549.1.9.16.2.61", whole))
     return found
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
-from pki import der, oid
+from pki import der, der_writer, oid_text
 
 from estctl.server.signing import Pair, PrivateKey
 
@@ -35,12 +35,12 @@ def for_shared_key(content: bytes, size: int, identifier: bytes, key: bytes) -> 
     size: octets of the content-encryption key.
     """
     content_key = os.urandom(size)
-    recipient = der.tlv(
+    recipient = der_writer.tlv(
         0xA2,
-        der.integer(4),
-        _sequence(der.tlv(der.OCTET_STRING, identifier)),
+        der_writer.integer(4),
+        _sequence(der_writer.tlv(der.OCTET_STRING, identifier)),
         _algorithm(WRAP[len(key)]),
-        der.tlv(der.OCTET_STRING, aes_key_wrap(key, content_key)),
+        der_writer.tlv(der.OCTET_STRING, aes_key_wrap(key, content_key)),
     )
     return _enveloped(content, content_key, recipient)
 
@@ -55,20 +55,20 @@ def for_public_key(
     content_key = os.urandom(size)
     own = ec.generate_private_key(ec.SECP256R1())
     wrapping = _algorithm(WRAP[wrap])
-    bits = der.tlv(0xA2, der.tlv(der.OCTET_STRING, (8 * wrap).to_bytes(4, "big")))
+    bits = der_writer.tlv(0xA2, der_writer.tlv(der.OCTET_STRING, (8 * wrap).to_bytes(4, "big")))
     shared_info = _sequence(wrapping, bits)
     kdf = X963KDF(hashes.SHA256(), wrap, shared_info)
     kek = kdf.derive(own.exchange(ec.ECDH(), key))
     point = own.public_key().public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
-    originator = der.tlv(0xA1, _algorithm(_EC_PUBLIC_KEY), der.bit_string(point))
-    whom = der.tlv(0xA0, der.tlv(der.OCTET_STRING, identifier))  # rKeyId
-    wrapped = der.tlv(der.OCTET_STRING, aes_key_wrap(kek, content_key))
-    recipient = der.tlv(
+    originator = der_writer.tlv(0xA1, _algorithm(_EC_PUBLIC_KEY), der_writer.bit_string(point))
+    whom = der_writer.tlv(0xA0, der_writer.tlv(der.OCTET_STRING, identifier))  # rKeyId
+    wrapped = der_writer.tlv(der.OCTET_STRING, aes_key_wrap(kek, content_key))
+    recipient = der_writer.tlv(
         0xA1,
-        der.integer(3),
-        der.tlv(0xA0, originator),
+        der_writer.integer(3),
+        der_writer.tlv(0xA0, originator),
         _algorithm(ECDH, wrapping),
         _sequence(_sequence(whom, wrapped)),
     )
@@ -82,27 +82,27 @@ def signed_key(key: bytes, signer: Pair) -> bytes:
     digest.update(package)
     attributes = (
         _attribute(_CONTENT_TYPE, _oid(_KEY_PACKAGE)),
-        _attribute(_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, digest.finalize())),
+        _attribute(_MESSAGE_DIGEST, der_writer.tlv(der.OCTET_STRING, digest.finalize())),
     )
     certificate = signer.certificate.public_bytes(serialization.Encoding.DER)
-    serial = der.integer(signer.certificate.serial_number)
+    serial = der_writer.integer(signer.certificate.serial_number)
     issuer = signer.certificate.issuer.public_bytes()
-    kind, signature = signed(signer.key, der.set_of(attributes))
+    kind, signature = signed(signer.key, der_writer.set_of(attributes))
     signer_info = _sequence(
-        der.integer(1),
+        der_writer.integer(1),
         _sequence(issuer, serial),
         _algorithm(_SHA256),
-        b"\xa0" + der.set_of(attributes)[1:],
+        b"\xa0" + der_writer.set_of(attributes)[1:],
         kind,
-        der.tlv(der.OCTET_STRING, signature),
+        der_writer.tlv(der.OCTET_STRING, signature),
     )
-    content = der.tlv(0xA0, der.tlv(der.OCTET_STRING, package))
+    content = der_writer.tlv(0xA0, der_writer.tlv(der.OCTET_STRING, package))
     return _sequence(
-        der.integer(3),
-        der.tlv(der.SET, _algorithm(_SHA256)),
+        der_writer.integer(3),
+        der_writer.tlv(der.SET, _algorithm(_SHA256)),
         _sequence(_oid(_KEY_PACKAGE), content),
-        der.tlv(0xA0, certificate),
-        der.tlv(der.SET, signer_info),
+        der_writer.tlv(0xA0, certificate),
+        der_writer.tlv(der.SET, signer_info),
     )
 
 
@@ -113,11 +113,11 @@ def _enveloped(content: bytes, key: bytes, recipient: bytes) -> bytes:
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     encrypted = _sequence(
         _oid(_SIGNED_DATA),
-        _algorithm(CBC[len(key)], der.tlv(der.OCTET_STRING, iv)),
-        der.tlv(0x80, encryptor.update(padded) + encryptor.finalize()),
+        _algorithm(CBC[len(key)], der_writer.tlv(der.OCTET_STRING, iv)),
+        der_writer.tlv(0x80, encryptor.update(padded) + encryptor.finalize()),
     )
-    inner = _sequence(der.integer(2), der.tlv(der.SET, recipient), encrypted)
-    return _sequence(_oid(_ENVELOPED_DATA), der.tlv(0xA0, inner))
+    inner = _sequence(der_writer.integer(2), der_writer.tlv(der.SET, recipient), encrypted)
+    return _sequence(_oid(_ENVELOPED_DATA), der_writer.tlv(0xA0, inner))
 
 
 def signed(key: PrivateKey, message: bytes) -> tuple[bytes, bytes]:
@@ -133,12 +133,12 @@ def _algorithm(kind: str, parameters: bytes = b"") -> bytes:
 
 
 def _attribute(kind: str, value: bytes) -> bytes:
-    return _sequence(_oid(kind), der.tlv(der.SET, value))
+    return _sequence(_oid(kind), der_writer.tlv(der.SET, value))
 
 
 def _sequence(*parts: bytes) -> bytes:
-    return bytes(der.tlv(der.SEQUENCE, *parts))
+    return bytes(der_writer.tlv(der.SEQUENCE, *parts))
 
 
 def _oid(dotted: str) -> bytes:
-    return bytes(der.oid(oid.encode(dotted)))
+    return bytes(der_writer.oid(oid_text.encode(dotted)))

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs7,
 )
 from est_errors import DerError
-from pki import der, oid
+from pki import der, oid_text
 
 from estctl import files
 from estctl.server import enveloped, request_policy
@@ -138,7 +138,7 @@ def _attributes(request: x509.CertificateSigningRequest) -> dict[str, bytes]:
     attributes = information.enter(der.CONSTRUCTED_CONTEXT)
     while attributes.more():
         attribute = attributes.enter()
-        kind = oid.dotted(attribute.oid())
+        kind = oid_text.dotted(attribute.oid())
         values = attribute.enter(der.SET)
         if values.more():
             found[kind] = bytes(values.element())
@@ -154,9 +154,9 @@ def _capabilities(value: bytes | None) -> set[str]:
         capabilities = der.sequence(value)
         while capabilities.more():
             capability = capabilities.enter()
-            found.add(oid.dotted(capability.oid()))
+            found.add(oid_text.dotted(capability.oid()))
             if capability.peek() == der.SEQUENCE:
-                found.add(oid.dotted(capability.enter().oid()))
+                found.add(oid_text.dotted(capability.enter().oid()))
     except DerError:
         raise Refusal(400, "the smimeCapabilities cannot be read") from None
     return found

@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 from est_errors import EstError
 from pki import csr as requests
-from pki import der, keys, oid
+from pki import der, der_writer, keys, oid, oid_text
 
 from estctl.server.request_policy import RequestRefused, Wanted
 
 _CHANGE_SUBJECT_NAME = ObjectIdentifier("1.3.6.1.5.5.7.7.36")
-_EXTENSION_REQUEST = oid.encode("1.2.840.113549.1.9.14")
+_EXTENSION_REQUEST = oid_text.encode("1.2.840.113549.1.9.14")
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,20 @@ def _read(
     attribute = b""
     if san is not None:
         extension = requests.extension(oid.SUBJECT_ALT_NAME, False, san)[1]
-        extensions = der.tlv(der.SET, der.tlv(der.SEQUENCE, extension))
-        attribute = der.tlv(der.SEQUENCE, der.oid(_EXTENSION_REQUEST), extensions)
+        extensions = der_writer.tlv(der.SET, der_writer.tlv(der.SEQUENCE, extension))
+        attribute = der_writer.tlv(der.SEQUENCE, der_writer.oid(_EXTENSION_REQUEST), extensions)
     public = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    name = der.tlv(der.SEQUENCE) if subject is None else subject
-    parts = (der.integer(0), name, public, der.tlv(der.CONSTRUCTED_CONTEXT, attribute))
+    name = der_writer.tlv(der.SEQUENCE) if subject is None else subject
+    parts = (
+        der_writer.integer(0),
+        name,
+        public,
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, attribute),
+    )
     algorithm = keys.SoftwareKey.signature_algorithm
-    whole = der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, *parts), algorithm, der.bit_string(b""))
+    whole = der_writer.tlv(
+        der.SEQUENCE, der_writer.tlv(der.SEQUENCE, *parts), algorithm, der_writer.bit_string(b"")
+    )
     made = x509.load_der_x509_csr(whole)
     found = None
     if san is not None:

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.typedefs import Handler
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from pki import der
+from pki import der, der_writer
 
 from estctl.server.authority import Authority
 from estctl.server.profiles import Quirks
@@ -168,18 +168,18 @@ def _height(certificate: x509.Certificate) -> int:
 def _certs_only(certificates: list[x509.Certificate]) -> bytes:
     """Return a certs-only message in this order, which DER would sort and nobody needs."""
     encoded = [each.public_bytes(Encoding.DER) for each in certificates]
-    empty = der.tlv(der.SET)
-    content = der.tlv(der.SEQUENCE, _DATA)
-    inner = der.tlv(
+    empty = der_writer.tlv(der.SET)
+    content = der_writer.tlv(der.SEQUENCE, _DATA)
+    inner = der_writer.tlv(
         der.SEQUENCE,
-        der.integer(1),
+        der_writer.integer(1),
         empty,
         content,
-        der.tlv(der.CONSTRUCTED_CONTEXT, *encoded),
+        der_writer.tlv(der.CONSTRUCTED_CONTEXT, *encoded),
         empty,
     )
-    wrapped = der.tlv(der.CONSTRUCTED_CONTEXT, inner)
-    return bytes(der.tlv(der.SEQUENCE, _SIGNED_DATA, wrapped))
+    wrapped = der_writer.tlv(der.CONSTRUCTED_CONTEXT, inner)
+    return bytes(der_writer.tlv(der.SEQUENCE, _SIGNED_DATA, wrapped))
 
 
 def _lines(message: bytes, width: int, end: str) -> str:
