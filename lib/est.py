@@ -328,6 +328,7 @@ class Client:
         # What checks certificates comes back for the answer: until then the heap is the exchange's
         forget(
             "est_server",
+            "pki.algorithms",
             "pki.ec",
             "pki.server_name",
             "pki.ip_address",
@@ -335,6 +336,7 @@ class Client:
             "pki.p256_portable",
             "pki.pem",
             "pki.path",
+            "pki.path_rules",
             "pki.signature",
             "pki.x509",
         )

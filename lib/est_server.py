@@ -46,14 +46,16 @@ class _Server:
 
         Runs in the handshake, before anything is sent, a client certificate included.
         """
-        from pki import path, server_name, x509
+        from pki import path_rules, server_name, x509
 
         client = self._client
         self.store = None  # of a first attempt nothing may remain
         certificates = [x509.Certificate(raw) for raw in chain]
         if chain[-1] not in self.anchors:
             return  # TLS itself refuses it, and knows the reason; _check() makes sure
-        path.check_built(certificates, client._now(), server_name.SERVER_AUTH, client._limits)
+        path_rules.check_built(
+            certificates, client._now(), server_name.SERVER_AUTH, client._limits
+        )
         self.store = "explicit" if chain[-1] in client.anchors else "implicit"
         self.how = "name"
         leaf = certificates[0]
@@ -80,7 +82,7 @@ async def _open(client, server):
     )
     if server:
         # Loaded before TLS takes its memory: authorise() runs in the handshake.
-        from pki import path, server_name, x509  # noqa: F401
+        from pki import path_rules, server_name, x509  # noqa: F401
     stream = await tls_stream.connect(
         client._host,
         client._port,

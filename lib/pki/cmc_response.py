@@ -83,13 +83,13 @@ async def verify(content, found, signer, authorities, anchors, time_for, limits)
     signer.finish()
     certificates = [x509.Certificate(raw) for raw in found]
     certificate = _signer(named, certificates + authorities + anchors)
-    from pki import signature
+    from pki import algorithms, signature
 
     kind = der.sequence(algorithm).oid()
     if kind == _RSA + b"\x01":  # RFC 3370 3.2: the hash stands beside it
         kind = _RSA + bytes((10 + number,))
         algorithm = der_writer.tlv(der.SEQUENCE, der_writer.oid(kind), b"\x05\x00")
-    if signature.hash_number(algorithm, limits) != number:
+    if algorithms.hash_number(algorithm, limits) != number:
         raise TrustError("the PKI Response names two different hashes")
     if _signed_digest(attributes) != await signature.digest(number, content):
         raise TrustError("the PKI Response is not what was signed")
@@ -104,11 +104,11 @@ async def verify(content, found, signer, authorities, anchors, time_for, limits)
 
 async def _authorised(certificate, certificates, authorities, anchors, time_for, limits):
     """Check that a signer is the CA, or a registration authority of it (RFC 6402 2.10)."""
-    from pki import path, server_name
+    from pki import path, path_rules, server_name
 
     now = time_for(certificate)
     if _among(certificate, anchors):
-        path.check_built([certificate], now, limits=limits)
+        path_rules.check_built([certificate], now, limits=limits)
     else:
         pool = certificates + authorities
         await path.check(certificate, pool, anchors, now, limits=limits)

@@ -9,7 +9,7 @@ import est_limits
 from est_errors import DerError, LimitError, TrustError
 from micropython import const
 
-from pki import der, der_stream, name_match, oid, oid_text, signature, x509
+from pki import algorithms, der, der_stream, name_match, oid, oid_text, x509
 
 _UTC_TIME = const(0x17)
 _GENERALIZED_TIME = const(0x18)
@@ -90,7 +90,7 @@ async def _list(stream, crl, wanted, accept, limits):
         if version != 2:
             raise DerError("CRL: version %d" % version)
     crl.algorithm = await stream.copy(der.SEQUENCE, _MOST_ALGORITHM)
-    stream.start_hash(signature.hash_number(crl.algorithm, limits))
+    stream.start_hash(algorithms.hash_number(crl.algorithm, limits))
     crl.issuer = await stream.copy(der.SEQUENCE, _MOST_NAME)
     crl.this_update = await _time(stream, await stream.peek())
     tag = await stream.peek()

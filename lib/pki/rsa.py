@@ -1,6 +1,6 @@
 """RSA signature verification, PKCS #1 v1.5 (RFC 8017 8.2.2): strict, by building and comparing.
 
-The public-key operation serves pki.rsa_pss, too. The least size is pki.signature.check_key's.
+The public-key operation serves pki.rsa_pss, too. The least size is pki.algorithms.check_key's.
 """
 
 import asyncio

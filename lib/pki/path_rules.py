@@ -1,0 +1,124 @@
+"""What each certificate of a path has to fulfil (RFC 5280 6.1), all but the signatures.
+
+Name chaining, validity, CA flag, path length, keyUsage, extKeyUsage of the leaf, name constraints,
+unknown critical extensions and the sizes of keys and hashes. Policies are not looked at: critical
+policy constraints are refused. pki.path finds paths; check_built() takes one that TLS has found.
+"""
+
+import est_limits
+import unix_time
+from est_errors import DerError, TrustError
+from micropython import const
+
+from pki import algorithms, oid, x509
+
+_MAX_LENGTH = const(6)  # certificates above the leaf, as in pki.path
+
+# Critical extensions that are processed here, or that do not restrict what this library does.
+_KNOWN = (
+    oid.BASIC_CONSTRAINTS,
+    oid.KEY_USAGE,
+    oid.SUBJECT_ALT_NAME,
+    oid.EXT_KEY_USAGE,
+    oid.NAME_CONSTRAINTS,
+)
+
+
+def check_built(chain, now=None, purpose=None, limits=est_limits):
+    """Check a path of which a TLS stack has verified the signatures, without waiting.
+
+    chain: list of x509.Certificate, leaf first, trust anchor last; the anchor may be any
+    certificate that is trusted, the leaf itself too. now, purpose, limits: see pki.path.check();
+    every other check of it is made. Raises TrustError, DerError.
+    """
+    check_leaf(chain[0], now, purpose, limits)
+    if len(chain) > _MAX_LENGTH + 1:
+        raise TrustError("a path of more than %d certificates" % (_MAX_LENGTH + 1))
+    for i in range(1, len(chain)):
+        issuer, below = chain[i], chain[:i]
+        if not named(issuer, below[-1]) and not named_alike(issuer, below[-1]):
+            raise TrustError("%s is not the issuer of %s" % (label(issuer), label(below[-1])))
+        check_issuer(issuer, below, now)
+        algorithms.check_key(issuer.public_key, limits)
+        algorithms.hash_number(below[-1].signature_algorithm, limits)
+
+
+def check_leaf(leaf, now, purpose, limits):
+    """Check what a certificate says about itself (RFC 5280 6.1.3 and 6.1.5)."""
+    _check_critical(leaf)
+    _check_validity(leaf, now)
+    if not leaf.basic_constraints[0] and (leaf.key_usage or 0) >> x509.KEY_CERT_SIGN & 1:
+        raise TrustError(label(leaf) + " may sign certificates without being a CA")
+    if purpose is not None and not leaf.allows(purpose):
+        raise TrustError("%s is not meant for this purpose (extKeyUsage)" % label(leaf))
+    algorithms.check_key(leaf.public_key, limits)
+
+
+def check_issuer(issuer, below, now):
+    """Check that a certificate may issue others, at this height (RFC 5280 6.1.4 k to n)."""
+    _check_critical(issuer)
+    _check_validity(issuer, now)
+    ca, length = issuer.basic_constraints
+    if len(issuer.subject) == 2:
+        raise TrustError("a CA certificate has no subject (RFC 5280 4.1.2.6)")
+    if not ca:
+        raise TrustError(label(issuer) + " is not a CA certificate")
+    usage = issuer.key_usage
+    if usage is not None and not usage >> x509.KEY_CERT_SIGN & 1:
+        raise TrustError(label(issuer) + " may not sign certificates (keyUsage)")
+    # Self-issued ones, as of a key rollover, count for neither of these (6.1.4 l, 6.1.3 b).
+    others = [other for other in below[1:] if not other.self_issued]
+    if length is not None and len(others) > length:
+        raise TrustError(label(issuer) + " allows only %d certificates below it" % length)
+    constraints = issuer.extension(oid.NAME_CONSTRAINTS)
+    if constraints is not None:
+        from pki import name_constraints
+
+        for certificate in below[:1] + others:
+            name_constraints.check(constraints, certificate)
+
+
+def named(issuer, certificate):
+    """Return whether the issuer's subject is the certificate's issuer, byte by byte."""
+    return issuer.subject == certificate.issuer
+
+
+def named_alike(issuer, certificate):
+    """Return whether they are the same name, but not byte by byte (RFC 5280 7.1)."""
+    from pki import name_match
+
+    try:
+        return not named(issuer, certificate) and name_match.same(
+            issuer.subject, certificate.issuer
+        )
+    except DerError:
+        return False  # a name that cannot be read is nobody's
+
+
+def _check_critical(certificate):
+    for kind, critical, _ in certificate.extensions():
+        if critical and kind not in _KNOWN:
+            from pki import oid_text
+
+            raise TrustError("unknown critical extension " + oid_text.dotted(kind))
+
+
+def _check_validity(certificate, now):
+    if now is None:
+        return
+    if now < certificate.not_before:
+        raise TrustError(
+            "%s is not valid yet; the clock says %s: is it set?"
+            % (label(certificate), unix_time.text(now))
+        )
+    if now > certificate.not_after:
+        raise TrustError(
+            "%s has expired; the clock says %s" % (label(certificate), unix_time.text(now))
+        )
+
+
+def label(certificate):
+    """Return a certificate's subject (str), for messages."""
+    from pki import name
+
+    return name.decode(certificate.subject)
