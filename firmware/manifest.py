@@ -6,6 +6,7 @@
 
 for _file in (
     "base64_stream.py",
+    "bounded_stream.py",
     "est.py",
     "est_anchors.py",
     "est_arguments.py",
@@ -18,6 +19,7 @@ for _file in (
     "est_fullcmc.py",
     "est_limits.py",
     "est_link.py",
+    "est_pinned.py",
     "est_psk.py",
     "est_redirect.py",
     "est_refusal.py",

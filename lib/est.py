@@ -34,6 +34,7 @@ from micropython import const
 _INFO = const(20)  # of logging
 _FOR_EXCHANGE = (
     "base64_stream",
+    "bounded_stream",
     "est_auth",
     "est_digest",
     "est_exchange",
@@ -177,9 +178,9 @@ class Client:
     def _resume(self):
         """Undo park()."""
         if isinstance(self._http, tuple):
-            import tls_stream
+            import bounded_stream
 
-            self._use(tls_stream.resumed(self._http, self._limits))
+            self._use(bounded_stream.resumed(self._http, self._limits))
 
     def _use(self, stream):
         from http_stream import HttpConnection
@@ -324,10 +325,10 @@ class Client:
         import est_server
 
         stream = await est_server.connect(self)
-        self.tls_unique = stream.tls_unique()
         # What checks certificates comes back for the answer: until then the heap is the exchange's
         forget(
             "est_server",
+            "tls_stream",
             "pki.algorithms",
             "pki.ec",
             "pki.server_name",

@@ -6,8 +6,6 @@ A root becomes a trust anchor only when something vouches for it: a fingerprint,
 is validated to the anchors, or left out.
 """
 
-from binascii import hexlify
-
 import est_limits
 from est_errors import DerError, TrustError
 from pki import path, x509
@@ -25,50 +23,6 @@ class Database:
         self.anchors = anchors
         self.authorities = authorities
         self.refused = refused
-
-
-async def pinned(received, fingerprint, now, limits=est_limits):
-    """Return the Database of an unverified answer whose root a person has confirmed.
-
-    received: DER certificates; fingerprint: SHA-256 or SHA-512 (32 or 64 bytes) of the root; now:
-    Unix seconds. Raises TrustError where no certificate matches, showing both, or where the one
-    that does is no valid root.
-    """
-    from pki import signature
-
-    number = 1 if len(fingerprint) == 32 else 3
-    found = []
-    for raw in received:
-        found.append(await signature.digest(number, raw))
-    if fingerprint not in found:
-        raise TrustError(
-            "no CA certificate has the fingerprint %s; the server sent %s"
-            % (
-                hexlify(fingerprint).decode(),
-                ", ".join([hexlify(digest).decode() for digest in found]) or "none",
-            )
-        )
-    anchor = x509.Certificate(received[found.index(fingerprint)])
-    if not anchor.self_issued:
-        raise TrustError("the certificate with this fingerprint is not a self-signed root")
-    await path.check(anchor, [], [anchor], now, limits=limits)  # signature, validity, CA flag
-    return await updated([anchor.raw], received, now, False, limits)
-
-
-async def candidate(received, now, limits=est_limits):
-    """Return the root (DER bytes) of an unverified answer that a person may approve.
-
-    RFC 7030 4.1.3: the self-signed one that ends last. Raises TrustError where there is none.
-    """
-    best = None
-    for raw in received:
-        certificate = x509.Certificate(raw)
-        later = certificate.self_issued and (not best or certificate.not_after > best.not_after)
-        if later and await _is_root(certificate, now, limits):
-            best = certificate
-    if best is None:
-        raise TrustError("the server sent no valid self-signed root that could be approved")
-    return best.raw
 
 
 async def updated(anchors, received, now, strangers, limits=est_limits):

@@ -3,6 +3,7 @@
 import sys
 
 from est_errors import ConfigError, EstError, ProtocolError, TrustError, at
+from heap import forget
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -26,22 +27,25 @@ async def fetch(client, close=False):
     await _end(client, close)
     # Down to where the code of the exchange was: here they would cut TLS's large piece in two.
     received = [raw[:] for raw in received]
-    import est_anchors
-
     now = client._now()
     pin = None if client.anchors or client._implicit else client._fingerprint
     try:
+        anchors = client.anchors
+        strangers = client._new_roots
         if pin:
-            found = await est_anchors.pinned(received, pin, now, client._limits)
-            if provisional:
-                client._vouched("pinned", "fingerprint")
-        else:
-            strangers = client._new_roots
-            if strangers is None:
-                strangers = not [raw for raw in received if raw in client.anchors]
-            found = await est_anchors.updated(
-                client.anchors, received, now, strangers, client._limits
-            )
+            import est_pinned
+
+            anchors = [await est_pinned.root(received, pin, now, client._limits)]
+            strangers = False
+            del est_pinned
+            forget("est_pinned")
+        elif strangers is None:
+            strangers = not [raw for raw in received if raw in anchors]
+        import est_anchors
+
+        found = await est_anchors.updated(anchors, received, now, strangers, client._limits)
+        if pin and provisional:
+            client._vouched("pinned", "fingerprint")
         await _adopt(client, found, received)
     except EstError as error:
         raise at("cacerts", error)
@@ -69,10 +73,10 @@ async def candidate(client):
         raise ConfigError("there is trust already: nothing is to be approved", "cacerts")
     received = await _bag(client)
     await _end(client, True)
-    import est_anchors
+    import est_pinned
 
     try:
-        return await est_anchors.candidate(received, client._now(), client._limits)
+        return await est_pinned.candidate(received, client._now(), client._limits)
     except EstError as error:
         raise at("cacerts", error)
 

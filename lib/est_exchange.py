@@ -6,6 +6,7 @@ It leaves the heap with the connection, before what came is checked.
 import asyncio
 
 from est_errors import DeadlineError, EstError, NetworkError, TrustError, at
+from heap import forget
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -77,7 +78,8 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
         path = target
         await _past(client, response)
         # It holds its connection, which may be closed by now, and a new one wants the room.
-        response = est_auth = None
+        response = est_auth = est_redirect = None
+        forget("est_auth", "est_redirect")
 
 
 async def _request(client, method, path, content_type, body):

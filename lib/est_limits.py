@@ -4,6 +4,8 @@ A module `board_config` beside the library (see boards/<BOARD>/) replaces them. 
 takes `limits` takes any object with these names, so an application can pass its own.
 """
 
+import sys
+
 CHUNK_SIZE = 1024  # bytes: the receive buffer, and so the longest header line
 MAX_HEADERS = 40  # header and trailer lines of one response
 MAX_BODY = 8192  # bytes of one decoded response body
@@ -28,3 +30,4 @@ try:
     from board_config import *  # noqa: F403
 except ImportError:
     pass
+sys.modules.pop("board_config", None)  # its numbers are here now: once is enough

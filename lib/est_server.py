@@ -101,6 +101,7 @@ async def _open(client, server):
         except (EstError, asyncio.CancelledError):
             await stream.close()
             raise
+    client.tls_unique = tls_stream.tls_unique(stream)
     return stream
 
 

@@ -4,19 +4,18 @@ A TLS connection is verified, always: chain, validity and host name, by the firm
 and then by `authorise`. The one exception is `provisional=True` (RFC 7030 4.1.1): nothing is
 verified then, and it refuses a client certificate; only `est` asks for it, to fetch /cacerts whose
 fingerprint it then compares. A plain connection (connect_plain) is for what carries a signature of
-its own: CRLs. Every step has a deadline. TLS errors come out as sentences.
+its own: CRLs. What opens a connection leaves the heap then; bounded_stream is what stays.
 """
 
 import asyncio
 import gc
 
 import tls
+from bounded_stream import Stream, explained
 from est_errors import (
     DeadlineError,
     EstError,
     KeyFault,
-    NetworkError,
-    ProtocolError,
     TrustError,
 )
 from micropython import const
@@ -56,11 +55,10 @@ async def connect(
         context = est_psk.context(psk)
     else:
         context = _context(anchors, client, provisional)
-    peer = _Peer(authorise)
-    peer.psk = psk is not None
+    peer = None
     if not provisional and not psk:
+        peer = _Peer(authorise, context)
         context.verify_callback = peer.seen
-        peer.context = context
     wrapper = _NoDelay(context)
     opening = asyncio.open_connection(host, port, ssl=wrapper, server_hostname=server_name or host)
     try:
@@ -73,8 +71,8 @@ async def connect(
         raise
     except (OSError, ValueError) as error:
         wrapper.close()
-        raise peer.error or _explained(error, host, port, peer.psk)
-    return Stream(reader, writer, host, port, limits, peer, wrapper.tls)
+        raise (peer and peer.error) or explained(error, host, port, psk is not None)
+    return Stream(reader, writer, host, port, limits, peer, wrapper.tls, psk is not None)
 
 
 async def connect_plain(host, port, limits):
@@ -88,24 +86,23 @@ async def connect_plain(host, port, limits):
     except asyncio.TimeoutError:
         raise _late(host, port, limits)
     except OSError as error:
-        raise _explained(error, host, port)
-    return Stream(reader, writer, host, port, limits, _Peer(None), None)
+        raise explained(error, host, port)
+    return Stream(reader, writer, host, port, limits)
+
+
+def tls_unique(stream):
+    """Return the tls-unique channel binding (bytes; RFC 5929), or None where there is none.
+
+    MicroPython's `tls` has none, CPython's shim where the connection speaks TLS 1.2.
+    """
+    found = getattr(tls, "tls_unique", None)
+    return found and found(stream._writer)
 
 
 def _late(host, port, limits):
     return DeadlineError(
         "no connection to %s:%d within %d s" % (host, port, limits.CONNECT_TIMEOUT)
     )
-
-
-def resumed(parked, limits):
-    """Return the Stream of which Stream.parked() returned this; the limits are connect()'s."""
-    reader, writer, host, port, tls_socket, psk = parked
-    peer = _Peer(None)
-    peer.psk = psk
-    stream = Stream(reader, writer, host, port, limits, peer, tls_socket)
-    stream._timeout = limits.IO_TIMEOUT
-    return stream
 
 
 def client_context(anchors, client):
@@ -176,11 +173,10 @@ def _with_client(anchors, certificates, key):
 class _Peer:
     """Looks at the server's chain while the handshake verifies it."""
 
-    def __init__(self, authorise):
+    def __init__(self, authorise, context):
         self._authorise = authorise
+        self._context = context  # the tls.SSLContext that calls seen()
         self._chain = []
-        self.context = None  # the tls.SSLContext that calls seen()
-        self.psk = False  # whether there is a pre-shared key in place of certificates
         self.chain = None  # the verified chain, leaf first, once the handshake has shown it
         self.error = None  # why the server was refused: an EstError
 
@@ -201,9 +197,9 @@ class _Peer:
 
     def leave(self):
         """Let go of everything: MicroPython's poll object holds on to the last TLS connection."""
-        if self.context:
-            self.context.verify_callback = None
-        self._authorise = self.context = None
+        if self._context:
+            self._context.verify_callback = None
+        self._authorise = self._context = None
 
 
 class _NoDelay:
@@ -234,122 +230,3 @@ class _NoDelay:
         """Close the raw socket of a connection that did not come about."""
         if self._socket:
             self._socket.close()
-
-
-class Stream:
-    """A connection with a deadline on every step; made by connect() and connect_plain()."""
-
-    def __init__(self, reader, writer, host, port, limits, peer, tls_socket):
-        self._reader = reader
-        self._writer = writer
-        self._host = host
-        self._port = port
-        self._limits = limits
-        self._peer = peer
-        self._tls_socket = tls_socket
-        self._octet = bytearray(1)
-        self._ended = False
-        self._timeout = limits.HANDSHAKE_TIMEOUT  # the first write carries the handshake
-
-    def parked(self):
-        """Return what resumed() makes this Stream of again, nothing of it from this module."""
-        return (
-            self._reader,
-            self._writer,
-            self._host,
-            self._port,
-            self._tls_socket,
-            self._peer.psk,
-        )
-
-    async def verified(self):
-        """Drive the handshake until the server has been verified and authorised.
-
-        Nothing of the application is sent by it. Returns the server's chain: a list of DER
-        (bytes), leaf first, anchor last. Raises TrustError, NetworkError and DeadlineError.
-        """
-        if self._peer.chain is None:
-            await self._bounded(self._handshake())
-        if self._peer.error:
-            raise self._peer.error
-        self._peer.leave()
-        return self._peer.chain
-
-    def tls_unique(self):
-        """Return the tls-unique channel binding (bytes; RFC 5929), or None where there is none.
-
-        MicroPython's `tls` has none, CPython's shim where the connection speaks TLS 1.2.
-        """
-        found = getattr(tls, "tls_unique", None)
-        return found and found(self._writer)
-
-    async def _handshake(self):
-        # asyncio makes the handshake in the first read or write. A first read, which finds
-        # nothing yet, sends our hello; the next ones wait for the server's messages.
-        octet = self._octet
-        count = self._tls_socket.readinto(octet)
-        while self._peer.chain is None and count is None:
-            count = await self._reader.readinto(octet)
-        if count == 0:
-            raise NetworkError("the server closed the connection in the handshake")
-        if count:
-            raise ProtocolError("the server sent data before it was asked anything")
-
-    async def readinto(self, view):
-        """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""
-        if self._ended:
-            return 0
-        sock = self._tls_socket
-        # asyncio gives None where a TLS record carried no application data.
-        count = None
-        while count is None:
-            count = await self._bounded(self._reader.readinto(view[:1] if sock else view))
-        # MicroPython's readinto() goes on until the buffer is full, and where it then meets the
-        # peer's close_notify that is forgotten: the next read waits for a server that waits for
-        # us to close. One octet at a time, the end is seen.
-        octet = self._octet
-        while sock and 0 < count < len(view):
-            try:
-                more = sock.readinto(octet)
-            except OSError:
-                break  # what came before it counts; the next read meets the error again
-            if not more:
-                self._ended = more == 0
-                break
-            view[count] = octet[0]
-            count += 1
-        return count
-
-    async def write(self, data):
-        """Send data (bytes), all of it."""
-        await self._bounded(self._send(data))
-        self._timeout = self._limits.IO_TIMEOUT
-
-    async def close(self):
-        """Close the connection; an error while closing changes nothing any more."""
-        self._peer.leave()
-        self._writer.close()
-        try:
-            await asyncio.wait_for(self._writer.wait_closed(), 2)
-        except (asyncio.TimeoutError, OSError, ValueError):
-            pass
-
-    async def _send(self, data):
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def _bounded(self, step):
-        try:
-            return await asyncio.wait_for(step, self._timeout)
-        except asyncio.TimeoutError:
-            raise DeadlineError(
-                "%s:%d did not answer within %d s" % (self._host, self._port, self._timeout)
-            )
-        except (OSError, ValueError) as error:
-            raise self._peer.error or _explained(error, self._host, self._port, self._peer.psk)
-
-
-def _explained(error, host, port, psk=False):
-    import tls_errors
-
-    return tls_errors.explain(error, host, port, psk)

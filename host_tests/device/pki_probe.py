@@ -158,10 +158,12 @@ async def renewal(certificate, key=None, new_subject=None, new_san=None):
 async def anchors(anchors, received, now, strangers=False, fingerprint=None):
     """Decide what counts of a /cacerts answer."""
     import est_anchors
+    import est_pinned
 
     bags = [[unhexlify(raw) for raw in bag] for bag in (anchors, received)]
     if fingerprint:
-        found = await est_anchors.pinned(bags[1], unhexlify(fingerprint), now)
+        root = await est_pinned.root(bags[1], unhexlify(fingerprint), now)
+        found = await est_anchors.updated([root], bags[1], now, False)
     else:
         found = await est_anchors.updated(bags[0], bags[1], now, strangers)
     return [
@@ -173,9 +175,9 @@ async def anchors(anchors, received, now, strangers=False, fingerprint=None):
 
 async def candidate(received, now):
     """Find the root that a person may approve."""
-    import est_anchors
+    import est_pinned
 
-    found = await est_anchors.candidate([unhexlify(raw) for raw in received], now)
+    found = await est_pinned.candidate([unhexlify(raw) for raw in received], now)
     return hexlify(found).decode()
 
 

@@ -16,7 +16,6 @@ from est_errors import (
     EstError,
     NetworkError,
     ServerError,
-    StorageError,
     TrustError,
 )
 from heap import forget
@@ -27,9 +26,7 @@ RENEWED = "renewed"
 REFRESHED = "trust anchors refreshed"
 UNCHANGED = "unchanged"
 
-_INFO = const(20)
 _WARNING = const(30)
-_DAY = const(86400)
 
 # What checks certificates, and what reads and writes the store: in the heap only while it works.
 FOR_TRUST = (
@@ -38,6 +35,7 @@ FOR_TRUST = (
     "est_anchors",
     "est_cacerts",
     "est_enroll",
+    "est_pinned",
     "est_response",
     "est_server",
     "pem_stream",
@@ -144,7 +142,8 @@ class DeviceIdentity:
             await asyncio.sleep(1)
         self._busy = True
         try:
-            done = await self._ensure(forced)
+            step = await self._next_step(forced)
+            done = await step if step else UNCHANGED
             if done != UNCHANGED:
                 self._error = None
             return done
@@ -163,42 +162,14 @@ class DeviceIdentity:
         self._error = str(error)
         raise error
 
-    async def _ensure(self, forced):
-        from devid import clock
+    async def _next_step(self, forced):
+        from devid import next_step
 
-        await clock.check(self)
-        del clock
-        forget(*FOR_TRUST)
-        store = self._store()
-        if store.clean():
-            self._log(_WARNING, "store: a slot was cut off or damaged; it is written anew")
-            store.settle()
-        del store
         try:
-            self._load()
-        except StorageError as error:
-            self._log(_WARNING, "store: %s; enrolling anew" % error.message)
-        if not self._record:
-            self._store().check()  # before a one-time code is spent
-            from devid import enrolment
-
-            await enrolment.run(self)
-            return ENROLLED
-        self._forget_secret()
-        now = unix_time.now()
-        due, end = self._life()
-        if forced or now >= due:
+            return await next_step.choose(self, forced)
+        finally:
+            del next_step
             forget(*FOR_TRUST)
-            from devid import renewal
-
-            return RENEWED if await renewal.run(self, now > end, forced) else UNCHANGED
-        self._log(_INFO, "identity: the stored certificate is valid")
-        if now < self._refresh_due():
-            return UNCHANGED
-        forget(*FOR_TRUST)
-        from devid import refreshing
-
-        return REFRESHED if await refreshing.if_possible(self) else UNCHANGED
 
     async def refresh(self):
         """Fetch the CA's certificates anew (RFC 7030 4.1.2); return whether the trust changed.
@@ -268,25 +239,6 @@ class DeviceIdentity:
         if client.asks:
             raise self._trust().propose(await client.candidate())
         await client.cacerts(close)
-
-    def _forget_secret(self):
-        """Erase the one-time secret from the settings: it has served."""
-        settings = self._settings
-        secret = settings.password or settings.token or settings.psk
-        if secret and settings.path and not settings.keep_secret:
-            from devid import one_time
-
-            one_time.erase(settings, self._log)
-
-    def _life(self):
-        """Return (when the certificate is to be renewed, when it ends), Unix seconds."""
-        from devid import schedule
-
-        return schedule.renewal(self._record.certificate, self._settings.renew_at)
-
-    def _refresh_due(self):
-        """Return when /cacerts is to be asked anew; at most once a day in vain."""
-        return max(self._trust().refresh_due(), self._asked + _DAY if self._asked else 0)
 
     def _with_clock(self, error):
         """Add to an error about trust that the clock was never set, where that may be why."""

@@ -4,7 +4,7 @@ from est_errors import EstError, RetryLater
 from heap import forget
 from micropython import const
 
-from devid import FOR_TRUST
+from devid import ENROLLED, FOR_TRUST
 
 _INFO = const(20)
 
@@ -14,7 +14,7 @@ async def run(device):
 
     device: the devid.DeviceIdentity. What a reboot or the server interrupted goes on with the same
     key and request. Raises RetryLater where it is too early to ask again, and whatever est.Client
-    raises; then the identity is as it was.
+    raises; then the identity is as it was. Returns ENROLLED.
     """
     waiting = _waiting(device)
     if not waiting.request:
@@ -42,6 +42,7 @@ async def run(device):
     from devid import session
 
     session.commit(device, waiting.key, certificate, client.chain)
+    return ENROLLED
 
 
 def _client(device):

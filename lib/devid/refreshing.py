@@ -5,7 +5,7 @@ from est_errors import EstError
 from heap import forget
 from micropython import const
 
-from devid import FOR_TRUST
+from devid import FOR_TRUST, REFRESHED, UNCHANGED
 
 _WARNING = const(30)
 
@@ -29,13 +29,14 @@ async def run(device):
 
 
 async def if_possible(device):
-    """The same; a failure is logged, for the identity is good without."""
+    """The same; a failure is logged, for the identity is good without. Returns REFRESHED or
+    UNCHANGED."""
     device._asked = unix_time.now()
     try:
-        return await run(device)
+        return REFRESHED if await run(device) else UNCHANGED
     except EstError as error:
         device._error = str(device._with_clock(error))
     except MemoryError:
         device._error = "not enough memory to refresh the trust anchors"
     device._log(_WARNING, "trust: %s; the anchors stay as they are" % device._error)
-    return False
+    return UNCHANGED

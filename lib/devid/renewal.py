@@ -8,7 +8,7 @@ from est_errors import EstError, ProtocolError, RetryLater, ServerError
 from heap import forget, write_over
 from micropython import const
 
-from devid import FOR_TRUST
+from devid import FOR_TRUST, RENEWED, UNCHANGED
 
 _INFO = const(20)
 _WARNING = const(30)
@@ -16,7 +16,7 @@ _PROOFS = const(3)  # failed proofs after which a new certificate is given up
 
 
 async def run(device, expired, forced):
-    """Renew the certificate of a devid.DeviceIdentity; return whether that was done.
+    """Renew the certificate of a devid.DeviceIdentity; return RENEWED or UNCHANGED.
 
     expired: whether it is valid no more: then the settings' credential is tried, too, and the
     error raised. forced: the same, and it does not matter whether it is too early to ask again.
@@ -34,13 +34,13 @@ async def run(device, expired, forced):
     forget(*FOR_TRUST)
     if left:
         if not expired:
-            return False
+            return UNCHANGED
         raise RetryLater(
             "not yet: the server is to be asked again in %d s" % left, 202, left, step="pending"
         )
     try:
         await _renew(device, waiting, expired)
-        return True
+        return RENEWED
     except EstError as error:
         failure = error
     except MemoryError:
@@ -54,7 +54,7 @@ async def run(device, expired, forced):
         raise failure
     device._log(_WARNING, "renewal: %s; the identity stays as it is" % failure)
     device._error = str(failure)
-    return False
+    return UNCHANGED
 
 
 def _credential(settings):
@@ -66,7 +66,7 @@ async def _anew(device):
     from devid import enrolment
 
     await enrolment.run(device)
-    return True
+    return RENEWED
 
 
 async def _renew(device, waiting, expired):

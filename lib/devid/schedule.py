@@ -6,6 +6,9 @@ import os
 import unix_time
 from est_errors import StorageError
 from heap import forget
+from micropython import const
+
+_DAY = const(86400)
 
 
 def renewal(certificate, share):
@@ -62,9 +65,14 @@ def plan(device):
         until = 0  # the clock was set back
     if record is None:
         return "approve" if device._trust().asks else "enroll", until
-    refresh = device._refresh_due()
-    renew = max(device._life()[0], until)
+    refresh = refresh_due(device)
+    renew = max(renewal(record.certificate, device._settings.renew_at)[0], until)
     return ("refresh", refresh) if refresh < renew else ("renew", renew)
+
+
+def refresh_due(device):
+    """Return when a device asks /cacerts anew, Unix seconds; at most once a day in vain."""
+    return max(device._trust().refresh_due(), device._asked + _DAY if device._asked else 0)
 
 
 def _unique_id():

@@ -82,8 +82,18 @@ def commit(device, private, certificate, chain):
         error.step = "store"
         raise
     device._log(_INFO, "store: identity committed")
-    device._forget_secret()
+    forget_secret(device)
     _changed(device)
+
+
+def forget_secret(device):
+    """Erase the one-time secret from the settings: it has served."""
+    settings = device._settings
+    secret = settings.password or settings.token or settings.psk
+    if secret and settings.path and not settings.keep_secret:
+        from devid import one_time
+
+        one_time.erase(settings, device._log)
 
 
 def _changed(device):
