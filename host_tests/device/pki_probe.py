@@ -16,7 +16,7 @@ import asyncio  # noqa: E402
 
 import est_limits  # noqa: E402
 from est_errors import EstError  # noqa: E402
-from pki import csr, csrattrs, keys, path, path_rules, signature, x509  # noqa: E402
+from pki import path, path_rules, signature, x509  # noqa: E402
 
 
 async def verify(spki, algorithm, message, signature_, limits=None):
@@ -141,6 +141,8 @@ def board(numbers):
 
 
 async def request(attributes=None, **wish):
+    from pki import csr, csrattrs, keys
+
     parsed = csrattrs.CsrAttributes(unhexlify(attributes)) if attributes else None
     made = await csr.build(await keys.generate(), attributes=parsed, **wish)
     return hexlify(made).decode()
@@ -148,7 +150,7 @@ async def request(attributes=None, **wish):
 
 async def renewal(certificate, key=None, new_subject=None, new_san=None):
     """Build the request that renews a certificate, with its key (hex) or a new one."""
-    from pki import renewal
+    from pki import keys, renewal
 
     key = await (keys.load(unhexlify(key)) if key else keys.generate())
     made = await renewal.build(key, unhexlify(certificate), new_subject, new_san)

@@ -2,7 +2,7 @@
 
 from est_errors import DerError
 
-from pki.der import BIT_STRING, INTEGER, OID, SET
+from pki import der
 
 
 def tlv(tag, *parts):
@@ -43,17 +43,17 @@ def integer(value):
     start = 0
     while start < len(value) - 1 and not value[start]:
         start += 1
-    return tlv(INTEGER, b"\0" if value[start] & 0x80 else b"", value[start:])
+    return tlv(der.INTEGER, b"\0" if value[start] & 0x80 else b"", value[start:])
 
 
 def oid(contents):
     """Return the DER of an OBJECT IDENTIFIER whose contents octets are given."""
-    return tlv(OID, contents)
+    return tlv(der.OID, contents)
 
 
 def bit_string(octets):
     """Return the DER of a BIT STRING of whole octets."""
-    return tlv(BIT_STRING, b"\0", octets)
+    return tlv(der.BIT_STRING, b"\0", octets)
 
 
 def named_bits(value):
@@ -67,9 +67,9 @@ def named_bits(value):
             out[-1] |= 0x80 >> (bit % 8)
         bit += 1
     out[0] = -bit % 8
-    return tlv(BIT_STRING, out)
+    return tlv(der.BIT_STRING, out)
 
 
 def set_of(elements):
     """Return the DER of a SET OF: the elements (bytes each) in ascending order (X.690 11.6)."""
-    return tlv(SET, *sorted(elements))
+    return tlv(der.SET, *sorted(elements))

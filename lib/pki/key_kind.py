@@ -4,11 +4,13 @@ A kind is (algorithm as OID contents, what of it): the curve's OID contents for 
 modulus for RSA, None where it is not said, or for other algorithms.
 """
 
+from micropython import const
+
 from pki import der, oid_text
 
-EC = b"\x2a\x86\x48\xce\x3d\x02\x01"
-RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
-PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
+EC = const(b"\x2a\x86\x48\xce\x3d\x02\x01")
+RSA = const(b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")
+PRIME256V1 = const(b"\x2a\x86\x48\xce\x3d\x03\x01\x07")
 
 _NAMES = (
     (PRIME256V1, b"P-256"),

@@ -5,10 +5,11 @@ although some TLS stacks take it.
 """
 
 from est_errors import TrustError
+from micropython import const
 
 from pki import der, ip_address, oid
 
-SERVER_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x01"  # id-kp-serverAuth (RFC 5280 4.2.1.12)
+SERVER_AUTH = const(b"\x2b\x06\x01\x05\x05\x07\x03\x01")  # id-kp-serverAuth (RFC 5280 4.2.1.12)
 _CMC_RA = b"\x2b\x06\x01\x05\x05\x07\x03\x1c"  # id-kp-cmcRA (RFC 6402 2.10)
 _COMMON_NAME = b"\x55\x04\x03"
 _DNS = 0x82

