@@ -9,7 +9,7 @@ import asyncio
 
 from micropython import const
 
-from pki import ec, entropy
+from pki import ec, entropy, jacobian
 
 _DIGITS = const(86)
 
@@ -28,7 +28,7 @@ async def shared_secret(d, octets):
 async def multiply(k, point):
     """Return the affine (x, y) of k * point for 0 < k < n and an affine point on the curve."""
     p = ec.P256.p
-    table = ec.affine(p, ec.odd_multiples(p, point))
+    table = await jacobian.odd_multiples(p, point)
     odd = k + ec.P256.n * (1 - (k & 1))
     # Digit i of the odd number is 2 b - 7, where b is the i-th group of three bits of this.
     bits = (odd + (1 << (3 * _DIGITS)) - 1) >> 1
@@ -37,12 +37,11 @@ async def multiply(k, point):
     zz = z * z % p
     total = (x * zz % p, y * (zz * z % p) % p, z)
     for i in range(_DIGITS - 2, -1, -1):
-        for _ in range(3):
-            total = ec.double(p, total)
+        total = jacobian.double(p, jacobian.double(p, total))
         x, y = _entry(table, p, bits, i)
-        total = ec.add_affine(p, total, x, y)
+        total = jacobian.double_add(p, total, x, y)
         await asyncio.sleep(0)  # every 20 ms of an RP2040
-    return ec.affine(p, [total])[0]
+    return jacobian.affine(p, [total])[0]
 
 
 def _entry(table, p, bits, i):

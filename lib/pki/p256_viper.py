@@ -326,20 +326,22 @@ async def _comb(registers, bits, columns):
 
 async def verify_sum(u, v, point, r):
     """Return whether x of u * G + v * point is r modulo n; None: see above. point is affine."""
+    from pki import jacobian
+
     p = ec.P256.p
     registers = _registers(20)
-    for i, (x, y) in enumerate(ec.affine(p, ec.odd_multiples(p, point))):
+    for i, (x, y) in enumerate(await jacobian.odd_multiples(p, point)):
         _load(registers, _MULTIPLES + 2 * i, (x << 260) % p)
         _load(registers, _MULTIPLES + 2 * i + 1, (y << 260) % p)
     _load(registers, _Z, (1 << 260) % p)
     bits = _digits(u)
-    digits = ec.wnaf(v)
+    digits = jacobian.wnaf(v, 32, 4)
     program = bytearray(_START)
     steps = 5
-    for i in range(max(len(digits), _COLUMNS) - 1, -1, -1):
+    for i in range(len(digits) - 1, -1, -1):
         if steps != 5:
             _run(16, registers, registers, _DOUBLE)
-        digit = digits[i] - 16 if i < len(digits) else 0
+        digit = digits[i] - 32
         if digit:
             at = _MULTIPLES + (abs(digit) & 6)
             program[2] = at + 1

@@ -74,7 +74,9 @@ async def _verify_ecdsa(parameters, key, digest, signature):
 
         right = await p256.verify(point, digest, r, s)
     else:
-        right = await ec.verify(curve, point, digest, r, s)
+        from pki import jacobian
+
+        right = await jacobian.verify(curve, point, digest, r, s)
     if not right:
         raise TrustError("the signature is wrong")
 
