@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import cacerts_cost
 import p256_cost
 from counting_proxy import CountingProxy
 from estctl import interpreters, simulation
@@ -54,6 +55,9 @@ def main() -> None:
                 console.print(f"measuring {interpreter} ...")
                 bench[interpreter] = {**_unix(folder, interpreter)}
                 bench[interpreter].update(_boots(folder, there, interpreter))
+                if interpreter == "unix32":
+                    growth, _ = cacerts_cost.growth(folder)
+                    bench[interpreter]["cacerts_heap_growth_bytes"] = growth
             bench.update(_rp2like(folder, there))
             bench["host"] = _host(folder, there)
         finally:
@@ -93,7 +97,12 @@ def _unix(folder: Path, interpreter: str) -> dict[str, Any]:
     figures = {}
     for engine, suffix in p256_cost.ENGINES.items():
         figures.update(_ratios(p256_cost.unix(interpreter, engine, folder), suffix))
-    return figures
+    return {**figures, **_sha512(interpreter, folder)}
+
+
+def _sha512(name: str, folder: Path) -> dict[str, float]:
+    times = p256_cost.sha512(name, folder)
+    return {"sha512_vs_portable": round(times, 1)} if times else {}
 
 
 def _chip(folder: Path, chip: str) -> dict[str, Any]:
@@ -102,7 +111,7 @@ def _chip(folder: Path, chip: str) -> dict[str, Any]:
     for engine, suffix in p256_cost.ENGINES.items():
         took = p256_cost.chip(chip, engine, True, folder)
         figures.update({**_ratios(took, suffix), **instructions(took, engine)})
-    return figures
+    return {**figures, **_sha512(chip, folder)}
 
 
 def server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:

@@ -1,6 +1,6 @@
-"""What P-256 costs in an interpreter, with one of its two engines.
+"""What P-256 costs in an interpreter, with one of its two engines, and SHA-512.
 
-It is measured by host_tests/bench_p256.py and bench_heap.py, which run there.
+It is measured by host_tests/bench_p256.py, bench_heap.py and bench_sha512.py, which run there.
 """
 
 import json
@@ -44,9 +44,33 @@ def unix(interpreter: str, engine: str, folder: Path) -> dict[str, Any]:
     """
     program = interpreters.find(interpreter)
     assert program is not None
-    compiled = _compile(folder / interpreter / engine, UNIX_MARCH[interpreter], engine)
+    compiled = compile_library(folder / interpreter / engine, UNIX_MARCH[interpreter], engine)
     path = ":".join([str(compiled), str(_SCRIPTS), ".frozen"])
     return _run([str(program), "-X", "heapsize=1m"], {"MICROPYPATH": path}, engine)
+
+
+def sha512(name: str, folder: Path) -> float | None:
+    """Return how many times faster SHA-512 is in viper than on big integers, or None.
+
+    name: "unix", "unix32" or a chip; folder: where unix() or chip() has compiled the library.
+    """
+    compiled = folder / name / "viper"
+    if name in CHIP_MARCH:
+        _add_script("bench_sha512", compiled)
+        with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
+            output = _on_chip(machine, "import bench_sha512; bench_sha512.main('ticks_cpu')")
+    else:
+        path = ":".join([str(compiled), str(_SCRIPTS), ".frozen"])
+        output = subprocess.run(
+            [str(interpreters.find(name)), "-c", "import bench_sha512 as b; b.main('ticks_us')"],
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE,
+            check=True,
+            env={**os.environ, "MICROPYPATH": path},
+        ).stdout
+    took = json.loads(output)
+    return took["portable"] / took["viper"] if "viper" in took else None
 
 
 def cpython() -> dict[str, Any]:
@@ -73,7 +97,7 @@ def on_chip(name: str, engine: str, code: str, folder: Path) -> str:
     The library is in a ROM file system; os.urandom always gives the same octets. Otherwise as
     chip(). Raises RuntimeError with the chip's traceback.
     """
-    compiled = _compile(folder / name / engine, CHIP_MARCH[name], engine)
+    compiled = compile_library(folder / name / engine, CHIP_MARCH[name], engine)
     _add_script("bench_p256", compiled)
     with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
         return _on_chip(machine, code)
@@ -82,7 +106,7 @@ def on_chip(name: str, engine: str, code: str, folder: Path) -> str:
 def heap(folder: Path) -> int:
     """Return the bytes of heap that P-256 takes on a Cortex-M3, from .mpy files on its disk."""
     name = "cortex_m3"
-    compiled = _compile(folder / name / "heap", CHIP_MARCH[name], "viper")
+    compiled = compile_library(folder / name / "heap", CHIP_MARCH[name], "viper")
     _add_script("bench_heap", compiled)
     with Machine(name, disk=_DISK) as machine:
         return int(_on_chip(machine, "import bench_heap; bench_heap.main()", compiled))
@@ -134,7 +158,7 @@ def _checked(output: str, engine: str) -> dict[str, Any]:
     return took
 
 
-def _compile(target: Path, march: str, engine: str) -> Path:
+def compile_library(target: Path, march: str, engine: str) -> Path:
     """Compile lib/ into target, for the portable engine without machine code; return target.
 
     What serves all interpreters is compiled once, into `portable` beside target's parent.
