@@ -4,4 +4,5 @@ import gc
 
 gc.collect()
 # Collect early and often: a heap of 100 KB that fills with garbage first is fragmented for good.
-gc.threshold(4096)
+# A large one need not: to collect each 4 KB would take most of a boot.
+gc.threshold(max(4096, gc.mem_free() // 16))

@@ -331,6 +331,7 @@ class Client:
             "tls_stream",
             "pki.algorithms",
             "pki.ec",
+            "pki.jacobian",
             "pki.server_name",
             "pki.ip_address",
             "pki.p256",

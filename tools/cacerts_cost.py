@@ -153,9 +153,7 @@ def _smallest(compiled: Path, port: int, root: bytes, count: int) -> int:
         raise RuntimeError("the CA certificates cannot be fetched")
     while high - low > _STEP:
         middle = (low + high) // 2
-        low, high = (
-            (low, middle) if _goes(middle, compiled, port, root, count) else (middle, high)
-        )
+        low, high = (low, middle) if _goes(middle, compiled, port, root, count) else (middle, high)
     return high
 
 

@@ -44,6 +44,7 @@ FOR_TRUST = (
     "pki.cms",
     "pki.der_writer",
     "pki.ec",
+    "pki.jacobian",
     "pki.ip_address",
     "pki.p256",
     "pki.p256_portable",

@@ -23,6 +23,7 @@ FOR_REQUEST = (
     "pki.csr",
     "pki.der_writer",
     "pki.ec",
+    "pki.jacobian",
     "pki.entropy",
     "pki.keys",
     "pki.p256",
