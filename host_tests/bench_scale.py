@@ -1,7 +1,7 @@
 """The part of `make bench` that compares interpreters: `bench_scale.main()`.
 
-On a machine that counts instructions these are the ticks. Prints one JSON object: the ticks that byte code takes (digits of scalars), and big integers (sums
-of points).
+Prints one JSON object: what byte code takes (digits of scalars) and big integers (sums of points),
+in seconds of CPU time, or in ticks on a machine that counts instructions.
 """
 
 import gc
