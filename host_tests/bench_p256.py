@@ -12,7 +12,7 @@ import json
 import sys
 import time
 
-from pki import der, der_writer, keys, signature
+from pki import keys, signature
 
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 GX = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
@@ -95,11 +95,7 @@ def main(clock, times, affine_too=True):
         return min(took)  # other programs on the computer only add
 
     digest = hashlib.sha256(b"message").digest()
-    sec1 = der_writer.tlv(
-        der.SEQUENCE,
-        der_writer.integer(1),
-        der_writer.tlv(der.OCTET_STRING, K.to_bytes(32, "big")),
-    )
+    sec1 = b"\x30\x25\x02\x01\x01\x04\x20" + K.to_bytes(32, "big")
     key = asyncio.run(keys.load(sec1))
     spki = asyncio.run(key.public_key())
     signed = asyncio.run(key.sign(digest))
