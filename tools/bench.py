@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import cacerts_cost
 import p256_cost
+import stall_cost
 from counting_proxy import CountingProxy
 from estctl import interpreters, simulation
 from rich import box
@@ -72,6 +73,9 @@ def main() -> None:
             for chip in ("cortex_m0", "cortex_m3"):
                 console.print(f"measuring {chip} ...")
                 bench[chip] = _chip(folder, chip)
+            if "unix32" in bench:
+                console.print("measuring a renewal ...")
+                bench["unix32"].update(_stalls(folder))
             bench["cortex_m3"]["p256_heap_kib"] = round(p256_cost.heap(folder) / 1024, 1)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(bench, indent=2) + "\n")
@@ -111,7 +115,24 @@ def _chip(folder: Path, chip: str) -> dict[str, Any]:
     for engine, suffix in p256_cost.ENGINES.items():
         took = p256_cost.chip(chip, engine, True, folder)
         figures.update({**_ratios(took, suffix), **instructions(took, engine)})
-    return {**figures, **_sha512(chip, folder)}
+    return {**figures, **_sha512(chip, folder), **stall_cost.chip(chip, folder)}
+
+
+def _stalls(folder: Path) -> dict[str, float]:
+    """Return the longest stretches of a renewal in which other tasks get no turn."""
+    there, process = server(folder)
+    pin = ["--fingerprint", there["fingerprint"]]
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as flash:
+            first_boot(folder, there, "unix32", *pin, flash=flash)
+            return stall_cost.renewal(
+                folder,
+                Path(flash),
+                lambda: _device("unix32", flash, "--heap", stall_cost.HEAP),
+            )
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def server(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:

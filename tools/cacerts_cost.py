@@ -24,11 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs7,
 )
-from estctl import interpreters, library
-from p256_cost import compile_library
+from estctl import interpreters
+from p256_cost import SCRIPTS, compile_library
 
 SMALL, LARGE = 2, 16  # certificates, of about a kilobyte each
-_SCRIPTS = library.ROOT / "host_tests"
 _CERTIFICATE = 1010  # bytes of one
 _STEP = 256  # bytes: how exactly the smallest heap is found
 _LOW, _HIGH = 24 << 10, 256 << 10
@@ -162,7 +161,7 @@ def _goes(heap: int, compiled: Path, port: int, root: bytes, count: int) -> bool
     code = f"import bench_cacerts; bench_cacerts.main({port}, '{root.hex()}', {count})"
     done = subprocess.run(
         [str(interpreters.find("unix32")), "-X", f"heapsize={heap}", "-c", code],
-        env={"MICROPYPATH": f"{compiled}:{_SCRIPTS}:.frozen"},
+        env={"MICROPYPATH": f"{compiled}:{SCRIPTS}:.frozen"},
         capture_output=True,
         timeout=_DEADLINE,
         check=False,

@@ -19,7 +19,7 @@ from mpremote.transport_serial import SerialTransport
 
 # The engines, and what is added to the names of their figures.
 ENGINES = {"viper": "", "portable": "_portable"}
-_SCRIPTS = library.ROOT / "host_tests"
+SCRIPTS = library.ROOT / "host_tests"
 CHIP_MARCH = {"cortex_m3": "armv7m", "cortex_m0": "armv6m"}
 _HEAP = {"cortex_m3": 1 << 20, "cortex_m0": 229376}  # the baselines make a megabyte of garbage
 _DEADLINE = 600  # seconds for all operations in one interpreter
@@ -45,7 +45,7 @@ def unix(interpreter: str, engine: str, folder: Path) -> dict[str, Any]:
     program = interpreters.find(interpreter)
     assert program is not None
     compiled = compile_library(folder / interpreter / engine, UNIX_MARCH[interpreter], engine)
-    path = ":".join([str(compiled), str(_SCRIPTS), ".frozen"])
+    path = ":".join([str(compiled), str(SCRIPTS), ".frozen"])
     return _run([str(program), "-X", "heapsize=1m"], {"MICROPYPATH": path}, engine)
 
 
@@ -60,7 +60,7 @@ def sha512(name: str, folder: Path) -> float | None:
         with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
             output = _on_chip(machine, "import bench_sha512; bench_sha512.main('ticks_cpu')")
     else:
-        path = ":".join([str(compiled), str(_SCRIPTS), ".frozen"])
+        path = ":".join([str(compiled), str(SCRIPTS), ".frozen"])
         output = subprocess.run(
             [str(interpreters.find(name)), "-c", "import bench_sha512 as b; b.main('ticks_us')"],
             capture_output=True,
@@ -75,7 +75,7 @@ def sha512(name: str, folder: Path) -> float | None:
 
 def cpython() -> dict[str, Any]:
     """Return what bench_p256 prints in CPython; times in microseconds."""
-    path = [str(folder) for folder in (library.LIB, library.SHIM / "cpython", _SCRIPTS)]
+    path = [str(folder) for folder in (library.LIB, library.SHIM / "cpython", SCRIPTS)]
     return _run([sys.executable], {"PYTHONPATH": ":".join(path)}, "portable")
 
 
@@ -103,6 +103,18 @@ def on_chip(name: str, engine: str, code: str, folder: Path) -> str:
         return _on_chip(machine, code)
 
 
+def counted(name: str, engine: str, script: str, folder: Path) -> dict[str, float]:
+    """Return what the main() of a script prints on a chip: ticks, as million instructions.
+
+    folder: where chip() has compiled the library for this engine.
+    """
+    compiled = folder / name / engine
+    _add_script(script, compiled)
+    with Machine(name, heap=_HEAP[name], rom=_rom(compiled), counted=True) as machine:
+        took = json.loads(_on_chip(machine, f"import {script}; {script}.main()"))
+    return {key: value * INSTRUCTIONS_PER_TICK[name] / 1e6 for key, value in took.items()}
+
+
 def heap(folder: Path) -> int:
     """Return the bytes of heap that P-256 takes on a Cortex-M3, from .mpy files on its disk."""
     name = "cortex_m3"
@@ -114,7 +126,7 @@ def heap(folder: Path) -> int:
 
 def _add_script(name: str, compiled: Path) -> None:
     """Add a script for a chip, and what it needs there, to a compiled library."""
-    compile_file(_SCRIPTS / f"{name}.py", compiled / f"{name}.mpy", f"{name}.py")
+    compile_file(SCRIPTS / f"{name}.py", compiled / f"{name}.mpy", f"{name}.py")
     (compiled / "os.py").write_text(_URANDOM)
 
 

@@ -166,7 +166,9 @@ async def odd_multiples(p, point):
         z = z * h % p
         found.append((x, y, z))
     await asyncio.sleep(0)
-    return [point] + affine(p, found)
+    found = affine(p, found)
+    await asyncio.sleep(0)
+    return [point] + found
 
 
 def wnaf(k, size, window):

@@ -9,6 +9,8 @@ power depend on the operands. An attacker who can measure single operations on t
 out; one on the network sees randomised totals.
 """
 
+import asyncio
+
 from pki import ec, entropy
 
 _viper = None  # the engine; False: it does not work here
@@ -42,6 +44,7 @@ async def sign(d, digest):
     while not (r and s):
         k = next(nonces)
         r = (await multiply_base(k))[0] % n
+        await asyncio.sleep(0)
         blind = 1 + entropy.below(n - 1)
         s = ec.inverse(k * blind % n, n) * (blind * (z + r * d) % n) % n
     return r, s
@@ -56,6 +59,7 @@ async def verify(point, digest, r, s):
     right = None
     if await _fast():
         w = ec.inverse(s, n)
+        await asyncio.sleep(0)
         z = int.from_bytes(digest[:32], "big")
         try:
             right = await _viper.verify_sum(z * w % n, r * w % n, point, r)

@@ -20,7 +20,7 @@ from pki import ec, entropy
 
 _LIMBS = const(20)
 _COLUMNS = const(52)
-_STRIDE = const(12)  # columns or doublings between two chances for other tasks: see pki.p256
+_STRIDE = const(8)  # columns or doublings between two chances for other tasks: see pki.p256
 _X = const(1)  # registers; 0 is scratch
 _Y = const(2)
 _Z = const(3)
