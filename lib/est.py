@@ -199,7 +199,14 @@ class Client:
         """
         import est_cacerts
 
-        return await est_cacerts.fetch(self, close)
+        received = await est_cacerts.fetch(self, close)
+        if received is None:
+            return self.ca_certificates
+        del est_cacerts
+        forget("est_cacerts")
+        import est_adopt
+
+        return await est_adopt.adopt(self, received)
 
     async def candidate(self):
         """Fetch, from a server that nobody vouches for, the root that a person may approve.
@@ -237,9 +244,7 @@ class Client:
         AuthError, ServerError, TrustError where the certificate does not chain to the CA,
         ProtocolError where it is for another key.
         """
-        import est_enroll
-
-        return await est_enroll.fetch(self, "simpleenroll", csr, close)
+        return await self._enroll("simpleenroll", csr, close)
 
     async def simplereenroll(self, csr, close=False):
         """Renew or rekey (RFC 7030 4.2.2), authenticated with the certificate being renewed.
@@ -248,9 +253,20 @@ class Client:
         """
         if self._identity is None:
             raise ConfigError("the current certificate and its key are needed", "simplereenroll")
+        return await self._enroll("simplereenroll", csr, close)
+
+    async def _enroll(self, operation, csr, close):
         import est_enroll
 
-        return await est_enroll.fetch(self, "simplereenroll", csr, close)
+        found = await est_enroll.fetch(self, operation, csr, close)
+        del est_enroll
+        forget("est_enroll")
+        import est_issued
+
+        try:
+            return await est_issued.to(self, found, csr)
+        except EstError as error:
+            raise at(operation, error)
 
     async def serverkeygen(self, csr, decrypt=None, close=False):
         """Let the server make a key (RFC 7030 4.4); return (PKCS #8 DER, certificate DER).

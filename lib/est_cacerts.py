@@ -1,9 +1,8 @@
-"""The operation /cacerts of est.Client (RFC 7030 4.1): fetch, decide what counts, adopt it."""
+"""The operation /cacerts of est.Client (RFC 7030 4.1); est_adopt decides what of it counts."""
 
 import sys
 
 from est_errors import ConfigError, EstError, ProtocolError, TrustError, at
-from heap import forget
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -12,9 +11,9 @@ _MODULES = const(29)  # that are loaded at once, at most
 
 
 async def fetch(client, close=False):
-    """Fetch the CA certificates and bring the client's anchors up to date: see Client.cacerts."""
-    provisional = client._provisional
-    if provisional and not client._fingerprint:
+    """Fetch the CA certificates; return them (DER, unordered, unchecked), or None where they are
+    what the client has already. close: as in Client.cacerts."""
+    if client._provisional and not client._fingerprint:
         raise TrustError("nobody has vouched for this server yet", "cacerts")
     _make_room_for_modules()
     received = await _bag(client)
@@ -23,33 +22,10 @@ async def fetch(client, close=False):
             await client.close()
         client.ca_certificates = received
         client._log(_INFO, "cacerts: unchanged")
-        return received
+        return None
     await _end(client, close)
     # Down to where the code of the exchange was: here they would cut TLS's large piece in two.
-    received = [raw[:] for raw in received]
-    now = client._now()
-    pin = None if client.anchors or client._implicit else client._fingerprint
-    try:
-        anchors = client.anchors
-        strangers = client._new_roots
-        if pin:
-            import est_pinned
-
-            anchors = [await est_pinned.root(received, pin, now, client._limits)]
-            strangers = False
-            del est_pinned
-            forget("est_pinned")
-        elif strangers is None:
-            strangers = not [raw for raw in received if raw in anchors]
-        import est_anchors
-
-        found = await est_anchors.updated(anchors, received, now, strangers, client._limits)
-        if pin and provisional:
-            client._vouched("pinned", "fingerprint")
-        await _adopt(client, found, received)
-    except EstError as error:
-        raise at("cacerts", error)
-    return client.ca_certificates
+    return [raw[:] for raw in received]
 
 
 def _make_room_for_modules():
@@ -107,21 +83,3 @@ async def _end(client, close):
         client._received = client._text = None
     else:
         await client.park()
-
-
-async def _adopt(client, database, received):
-    """Trust what counts of an answer; changed anchors cost a new TLS session (4.1.3)."""
-    counts = database.anchors + database.authorities
-    counts = [raw for raw in received if raw in counts]
-    for text in database.refused:
-        client._log(_WARNING, "cacerts: " + text)
-    if not counts:
-        raise TrustError("none of the server's CA certificates leads to a trust anchor")
-    changed = database.anchors != client.anchors
-    client.verified = client.verified and (not changed or client._psk is not None)
-    client.anchors = database.anchors
-    client.authorities = database.authorities
-    client.ca_certificates = counts
-    client._log(_INFO, "cacerts: %d certificates, %d anchors" % (len(counts), len(client.anchors)))
-    if changed:
-        await client.close()

@@ -41,7 +41,7 @@ async def fetch(client, csr, key, certificate, close):
     if close:
         await client.close()
         client._received = client._text = None
-    import est_enroll
+    import est_issued
 
     try:
         content, found, signer = _opened(message, client._limits)
@@ -54,7 +54,7 @@ async def fetch(client, csr, key, certificate, close):
         from pki.x509 import request_public_key
 
         public = request_public_key(csr.der if callable(csr) else csr)
-        return await est_enroll.issued(client, found, public)
+        return await est_issued.to_key(client, found, public)
     except EstError as error:
         raise at("fullcmc", error)
 
@@ -79,7 +79,7 @@ def _opened(message, limits):
 
 async def _check(client, content, found, signer, transaction, nonce):
     """Check the signature and the status of a PKIResponse, as opened() returned it."""
-    import est_enroll
+    import est_issued
     from pki import cmc_response, x509
 
     await cmc_response.verify(
@@ -88,7 +88,7 @@ async def _check(client, content, found, signer, transaction, nonce):
         signer,
         [x509.Certificate(raw) for raw in client.authorities],
         [x509.Certificate(raw) for raw in client.anchors],
-        lambda certificate: est_enroll.time_for(client, certificate),
+        lambda certificate: est_issued.time_for(client, certificate),
         client._limits,
     )
     from pki import cmc_status

@@ -39,11 +39,11 @@ async def fetch(client, csr, decrypt, close):
     if close:
         await client.close()
     forget("multipart_stream")
-    import est_enroll
+    import est_issued
 
     try:
         key, public = await _opened(key, encrypted, decrypt)
-        return key, await est_enroll.issued(client, _certificates(message, client._limits), public)
+        return key, await est_issued.to_key(client, _certificates(message, client._limits), public)
     except EstError as error:
         raise at("serverkeygen", error)
 

@@ -10,7 +10,9 @@ from heap import forget
 
 # What one step needs and the next does not, as devid has it.
 _FOR_TRUST = (
+    "est_adopt",
     "est_cacerts",
+    "est_issued",
     "est_anchors",
     "est_server",
     "pki.algorithms",

@@ -32,9 +32,11 @@ _WARNING = const(30)
 FOR_TRUST = (
     "base64_stream",
     "devid.",
+    "est_adopt",
     "est_anchors",
     "est_cacerts",
     "est_enroll",
+    "est_issued",
     "est_pinned",
     "est_response",
     "est_server",
