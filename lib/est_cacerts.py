@@ -26,7 +26,8 @@ async def fetch(client, close=False):
         return received
     await _end(client, close)
     # Down to where the code of the exchange was: here they would cut TLS's large piece in two.
-    received = [raw[:] for raw in received]
+    for i, raw in enumerate(received):
+        received[i] = raw[:]
     now = client._now()
     pin = None if client.anchors or client._implicit else client._fingerprint
     try:
