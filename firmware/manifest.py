@@ -33,6 +33,7 @@ for _file in (
     "http_stream.py",
     "pem_stream.py",
     "multipart_stream.py",
+    "tls_context.py",
     "tls_errors.py",
     "tls_stream.py",
     "unix_time.py",

@@ -42,6 +42,7 @@ _FOR_EXCHANGE = (
     "est_response",
     "http_stream",
     "pem_stream",
+    "pki.cms_stream",
     "tls_stream",
 )
 
@@ -312,15 +313,7 @@ class Client:
 
     async def _certificates(self, method, operation, content_type=None, body=None):
         """Perform an operation that answers with a certs-only message; return its certificates."""
-        message = await self._operation(method, operation, content_type, body)
-        from pki.cms import certificates
-
-        try:
-            return certificates(message, self._limits.MAX_CERTIFICATES)
-        except EstError as error:
-            raise at(operation, error)
-        finally:
-            forget("pki.cms", "pki.ber")
+        return await self._operation(method, operation, content_type, body, (), "certificates")
 
     async def _operation(
         self, method, operation, content_type=None, body=None, nothing=(), read=None
@@ -348,6 +341,7 @@ class Client:
             "pki.algorithms",
             "pki.ec",
             "pki.jacobian",
+            "pki.registration_authority",
             "pki.server_name",
             "pki.ip_address",
             "pki.p256",

@@ -25,7 +25,9 @@ async def fetch(client, close=False):
         return None
     await _end(client, close)
     # Down to where the code of the exchange was: here they would cut TLS's large piece in two.
-    return [raw[:] for raw in received]
+    for i, raw in enumerate(received):
+        received[i] = raw[:]
+    return received
 
 
 def _make_room_for_modules():

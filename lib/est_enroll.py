@@ -1,9 +1,5 @@
 """The operations /simpleenroll and /simplereenroll of est.Client (RFC 7030 4.2)."""
 
-from micropython import const
-
-_SKEW = const(3600)  # seconds that a device's clock may run behind the CA's
-
 
 async def fetch(client, operation, csr, close):
     """Send a request; return what was issued: DER certificates, unchecked. See est_issued."""

@@ -16,7 +16,7 @@ _REDIRECTS = (301, 302, 307, 308)
 async def operation(client, method, name, content_type, body, nothing, read):
     """Perform one operation; return the decoded body, or None for a status in `nothing`.
 
-    read: what reads the body of a success, in place of est_response.body. Whatever goes wrong
+    read: what reads the body of a success, or the name of it in est_response. Whatever goes wrong
     closes the connection and names the operation.
     """
     if client._provisional and name != "cacerts":
@@ -54,8 +54,11 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
             await _past(client, response)
             return None
         if status in (200, 201):
-            if not read:
-                from est_response import body as read
+            if not callable(read):
+                import est_response
+
+                read = getattr(est_response, read or "body")
+                del est_response
             return await _within(client, read(response, client._limits, client._text))
         if status == 401 and client._credential and not client._provisional:
             import est_auth

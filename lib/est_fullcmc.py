@@ -48,7 +48,8 @@ async def fetch(client, csr, key, certificate, close):
         message = None
         if content is not None:  # else certs-only, which its transport vouches for (4.3.2)
             await _check(client, content, found, signer, transaction, nonce)
-        forget("pki.cmc_response", "pki.cmc_status", "pki.server_name", "pki.ip_address")
+        forget("pki.cmc_response", "pki.cmc_status", "pki.registration_authority")
+        forget("pki.server_name", "pki.ip_address")
         # The old certificate, which may be there, too, could have the same key.
         found = [raw for raw in found if raw != certificate]
         from pki.x509 import request_public_key

@@ -17,20 +17,7 @@ async def body(response, limits, view):
     Content-Transfer-Encoding is ignored (RFC 8951 3). Bare DER and PEM, which some servers send,
     are told by their first octet. Raises ProtocolError, and LimitError above limits.MAX_BODY.
     """
-    if response.content_type in _NOT_EST:
-        raise ProtocolError(
-            "the server answered with %s, not with an EST message: is the URL right?"
-            % response.content_type
-        )
-    count = await response.readinto(view)
-    first = view[0] if count else 0
-    if first in (_SEQUENCE, _HYPHEN):
-        import pem_stream
-
-        kind = pem_stream.DerReader if first == _SEQUENCE else pem_stream.PemReader
-        reader = kind(response, view, count)
-    else:
-        reader = Base64Reader(response, view, count)
+    reader = _reader(response, view, await response.readinto(view))
     out = bytearray()
     # Not in a coroutine of its own: the frame of one that has ended still holds all it had, and
     # through it the connection stayed in the heap (12 KiB) while its answer was checked.
@@ -43,5 +30,40 @@ async def body(response, limits, view):
         out.extend(octets)
     # DER says itself where it ends; nothing at all could be a cut-off connection.
     if not out and not response.framed:
-        raise ProtocolError("the connection ended before the response's body")
+        raise _cut_off()
     return out
+
+
+async def certificates(response, limits, view):
+    """Return the certificates (list of DER bytes) of a 200 response with a certs-only message.
+
+    They are told apart while they arrive, so that the message is never held whole. Arguments and
+    errors as body()'s, and DerError.
+    """
+    count = await response.readinto(view)
+    if not count and not response.framed:
+        raise _cut_off()
+    from pki import cms_stream
+
+    reader = _reader(response, view, count)
+    return await cms_stream.certificates(reader, limits.MAX_BODY, limits.MAX_CERTIFICATES)
+
+
+def _cut_off():
+    return ProtocolError("the connection ended before the response's body")
+
+
+def _reader(response, view, count):
+    """Return what decodes a body, of which count octets are in view: see body()."""
+    if response.content_type in _NOT_EST:
+        raise ProtocolError(
+            "the server answered with %s, not with an EST message: is the URL right?"
+            % response.content_type
+        )
+    first = view[0] if count else 0
+    if first in (_SEQUENCE, _HYPHEN):
+        import pem_stream
+
+        kind = pem_stream.DerReader if first == _SEQUENCE else pem_stream.PemReader
+        return kind(response, view, count)
+    return Base64Reader(response, view, count)

@@ -63,9 +63,13 @@ class _Server:
             server_name.check(leaf, client._host)
         except TrustError:
             # 3.6.2: for an implicit anchor the name alone counts.
-            if self.store == "implicit" or not server_name.is_registration_authority(leaf):
+            if self.store == "implicit":
                 raise
-            self.name = server_name.own_name(leaf)
+            from pki import registration_authority
+
+            if not registration_authority.is_one(leaf):
+                raise
+            self.name = registration_authority.own_name(leaf)
             self.how = "id-kp-cmcRA"
 
 

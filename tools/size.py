@@ -39,6 +39,7 @@ NOT_AT_FIRST_BOOT = frozenset(
         "pki/cmc.py",
         "pki/cmc_response.py",
         "pki/cmc_status.py",
+        "pki/cms.py",
         "pki/crl.py",
         "pki/csr_template.py",
         "pki/csr_wishes.py",

@@ -52,6 +52,7 @@ FOR_TRUST = (
     "pki.p256_portable",
     "pki.path",
     "pki.path_rules",
+    "pki.registration_authority",
     "pki.server_name",
     "pki.sha512",
     "pki.signature",
@@ -206,12 +207,12 @@ class DeviceIdentity:
         client or to an HTTP client. Ask for a new one at each connection: it is always that of
         the current certificate. Raises ConfigError before the first enrolment.
         """
-        import tls_stream
+        import tls_context
 
         record = self._load()
         if record is None:
             raise ConfigError("this device has no certificate yet: await ensure() first")
-        return tls_stream.client_context(
+        return tls_context.client_context(
             self._trust().anchors, (record.certificate, record.key, record.chain)
         )
 
@@ -235,7 +236,7 @@ class DeviceIdentity:
         finally:
             del report
             if not self._busy:  # else the attempt under way would load them a second time
-                forget("tls_stream", "pki.name", "pki.pem", *FOR_TRUST)
+                forget("tls_context", "pki.name", "pki.pem", *FOR_TRUST)
 
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""

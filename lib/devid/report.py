@@ -44,9 +44,9 @@ def status(device):
     found["fingerprint"] = hexlify(hashlib.sha256(certificate.raw).digest()).decode()
     found["chain"] = [name.decode(x509.Certificate(raw).subject) for raw in record.chain]
     forget("pki.name", "pki.x509")
-    import tls_stream
+    import tls_context
 
-    found["chain_sent"] = tls_stream.sends_chain(record.certificate)
+    found["chain_sent"] = tls_context.sends_chain(record.certificate)
     return found
 
 

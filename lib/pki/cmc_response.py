@@ -104,7 +104,7 @@ async def verify(content, found, signer, authorities, anchors, time_for, limits)
 
 async def _authorised(certificate, certificates, authorities, anchors, time_for, limits):
     """Check that a signer is the CA, or a registration authority of it (RFC 6402 2.10)."""
-    from pki import path, path_rules, server_name
+    from pki import path, path_rules, registration_authority
 
     now = time_for(certificate)
     if _among(certificate, anchors):
@@ -115,7 +115,7 @@ async def _authorised(certificate, certificates, authorities, anchors, time_for,
     if certificate.basic_constraints[0]:
         if _among(certificate, anchors + authorities):
             return
-    elif server_name.is_registration_authority(certificate):
+    elif registration_authority.is_one(certificate):
         usage = certificate.key_usage
         if usage is None or usage >> x509.DIGITAL_SIGNATURE & 1:
             return

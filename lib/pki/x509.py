@@ -1,5 +1,7 @@
 """X.509 certificates (RFC 5280) read in place and lazily: only what is asked for is parsed."""
 
+from array import array
+
 import unix_time
 from est_errors import DerError
 from micropython import const
@@ -16,6 +18,12 @@ KEY_CERT_SIGN = 5
 CRL_SIGN = 6
 
 
+def _part(number):
+    """Return a property: the memoryview of a certificate's part."""
+    number *= 2
+    return property(lambda self: memoryview(self.raw)[self._at[number] : self._at[number + 1]])
+
+
 class Certificate:
     """One certificate.
 
@@ -23,29 +31,42 @@ class Certificate:
     DerError where the certificate is not DER.
     """
 
+    # Two offsets each, in place of memoryviews: a whole bag of certificates is in the heap.
+    tbs = _part(0)
+    signature_algorithm = _part(1)
+    signature = _part(2)
+    serial = _part(3)
+    issuer = _part(4)
+    _validity = _part(5)
+    subject = _part(6)
+    public_key = _part(7)  # SubjectPublicKeyInfo
+
     def __init__(self, raw):
         self.raw = raw
         outer = der.sequence(raw)
+        at = [outer.pos]
         tbs = outer.enter()
-        self.tbs = tbs.raw
-        self.signature_algorithm = outer.element(der.SEQUENCE)
-        self.signature = outer.bit_string()
+        at += [outer.pos, outer.pos]
+        outer.element(der.SEQUENCE)
+        at.append(outer.pos)
+        signature = outer.bit_string()
         outer.finish()
+        at += [outer.pos - len(signature), outer.pos]
         self.version = 1
         if tbs.peek() == der.CONSTRUCTED_CONTEXT:
             self.version = tbs.enter(der.CONSTRUCTED_CONTEXT).integer() + 1
             if not 2 <= self.version <= 3:  # 1 is the default, which DER leaves out
                 raise DerError("DER: a certificate of version %d" % self.version)
-        self.serial = tbs.integer_bytes()
+        serial = tbs.integer_bytes()
+        at += [tbs.pos - len(serial), tbs.pos]
         # RFC 5280 4.1.1.2: the same algorithm inside and outside of what is signed.
-        if tbs.element(der.SEQUENCE) != self.signature_algorithm:
+        if tbs.element(der.SEQUENCE) != memoryview(raw)[at[2] : at[3]]:
             raise DerError("DER: a certificate names two different signature algorithms")
-        self.issuer = tbs.element(der.SEQUENCE)
-        self._validity = tbs.element(der.SEQUENCE)
-        self.subject = tbs.element(der.SEQUENCE)
-        self.public_key = tbs.element(der.SEQUENCE)  # SubjectPublicKeyInfo
-        self._rest = tbs
-        self._rest_at = tbs.pos
+        for _ in range(4):
+            at.append(tbs.pos)
+            tbs.element(der.SEQUENCE)
+            at.append(tbs.pos)
+        self._at = array("H" if len(raw) < 65536 else "I", at)
 
     @property
     def not_before(self):
@@ -73,8 +94,7 @@ class Certificate:
 
     def extensions(self):
         """Yield (OID contents as bytes, critical as bool, value octets as memoryview)."""
-        rest = self._rest
-        rest.pos = self._rest_at
+        rest = der.Reader(self.raw, self._at[15], self._at[1])
         for tag in (0x81, 0x82):  # issuerUniqueID, subjectUniqueID: obsolete, passed over
             if rest.peek() == tag:
                 rest.element()

@@ -85,7 +85,9 @@ INTERNAL = frozenset(
         "pki/path_rules.py",
         "pki/profile.py",
         "pki/refused.py",
+        "pki/registration_authority.py",
         "pki/server_name.py",
+        "tls_context.py",
         "tls_errors.py",
     }
 )
