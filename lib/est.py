@@ -335,23 +335,7 @@ class Client:
 
         stream = await est_server.connect(self)
         # What checks certificates comes back for the answer: until then the heap is the exchange's
-        forget(
-            "est_server",
-            "tls_stream",
-            "pki.algorithms",
-            "pki.ec",
-            "pki.jacobian",
-            "pki.registration_authority",
-            "pki.server_name",
-            "pki.ip_address",
-            "pki.p256",
-            "pki.p256_portable",
-            "pki.pem",
-            "pki.path",
-            "pki.path_rules",
-            "pki.signature",
-            "pki.x509",
-        )
+        forget("est_server", "tls_stream", "pki.")
         self._use(stream)
 
 

@@ -13,16 +13,20 @@ import sys
 from micropython import const
 
 _POLL = const(3)  # MP_STREAM_POLL
+_SHARED = const(("est_errors", "est_limits"))  # an error's class has to be the same everywhere
 _DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshake goes deeper
 
 
 def forget(*modules):
     """Drop modules (names); the next import loads them again. Not loaded: nothing happens.
 
-    "package." stands for all modules of a package. What runs now goes on, and leaves later.
+    "package." stands for all modules of a package, "est_" for all that begin so; what every layer
+    shares stays. What runs now goes on, and leaves later.
     """
     for wanted in modules:
-        for module in [wanted] if wanted[-1] != "." else list(sys.modules):
+        for module in [wanted] if wanted[-1] not in "._" else list(sys.modules):
+            if module in _SHARED:
+                continue
             if module.startswith(wanted) and sys.modules.pop(module, None):
                 package, _, name = module.rpartition(".")
                 if package:

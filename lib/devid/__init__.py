@@ -29,35 +29,7 @@ UNCHANGED = "unchanged"
 _WARNING = const(30)
 
 # What checks certificates, and what reads and writes the store: in the heap only while it works.
-FOR_TRUST = (
-    "base64_stream",
-    "devid.",
-    "est_adopt",
-    "est_anchors",
-    "est_cacerts",
-    "est_enroll",
-    "est_issued",
-    "est_pinned",
-    "est_response",
-    "est_server",
-    "pem_stream",
-    "pki.algorithms",
-    "pki.ber",
-    "pki.cms",
-    "pki.der_writer",
-    "pki.ec",
-    "pki.jacobian",
-    "pki.ip_address",
-    "pki.p256",
-    "pki.p256_portable",
-    "pki.path",
-    "pki.path_rules",
-    "pki.registration_authority",
-    "pki.server_name",
-    "pki.sha512",
-    "pki.signature",
-    "pki.x509",
-)
+FOR_TRUST = const(("base64_stream", "devid.", "est_", "pem_stream", "pki.", "tls_context"))
 
 
 class DeviceIdentity:
@@ -114,7 +86,7 @@ class DeviceIdentity:
                 wait = pending.patience(error, tries, max_wait, self._limits)
                 self._log(_WARNING, "%s; waiting %d s" % (error, wait))
                 del pending  # a name is enough to hold a module in the heap
-            forget("est_refusal", *FOR_TRUST)
+            forget(*FOR_TRUST)
             if max_wait is not None:
                 max_wait -= wait
             tries += 1
@@ -162,7 +134,7 @@ class DeviceIdentity:
             error = self._with_clock(found)
         finally:
             self._busy = False
-            forget("est", "pki.pem", *FOR_TRUST)
+            forget("est", *FOR_TRUST)
         self._error = str(error)
         raise error
 
@@ -236,7 +208,7 @@ class DeviceIdentity:
         finally:
             del report
             if not self._busy:  # else the attempt under way would load them a second time
-                forget("tls_context", "pki.name", "pki.pem", *FOR_TRUST)
+                forget(*FOR_TRUST)
 
     async def _fetch_anchors(self, client, close=False):
         """Fetch /cacerts; without any trust yet, keep what a person is to approve, and stop."""

@@ -7,8 +7,8 @@ from devid import FOR_TRUST
 
 _INFO = const(20)
 
-# What says what a request is to hold, and what makes it: never both in the heap at once.
-FOR_NAMES = (
+# What says what a request is to hold: not in the heap together with what makes it.
+_FOR_NAMES = (
     "est_link",
     "pki.csr_template",
     "pki.csr_wishes",
@@ -16,19 +16,9 @@ FOR_NAMES = (
     "pki.general_name",
     "pki.key_kind",
     "pki.name",
+    "pki.oid_text",
     "pki.renewal",
     "pki.x509",
-)
-FOR_REQUEST = (
-    "pki.csr",
-    "pki.der_writer",
-    "pki.ec",
-    "pki.jacobian",
-    "pki.entropy",
-    "pki.keys",
-    "pki.p256",
-    "pki.p256_portable",
-    "pki.rfc6979",
 )
 
 
@@ -61,7 +51,7 @@ async def make(device, client, private, record=None):
     elif not record:
         parts = parts_of(settings)
     attributes = None
-    forget("devid.wishes", *FOR_NAMES)
+    forget("devid.wishes", *_FOR_NAMES)
     if record and not private and not settings.rekey:
         private = record.key
     from pki import keys
@@ -84,5 +74,4 @@ def parts_of(settings):
 
 def forgotten():
     """Let all that makes requests leave the heap."""
-    forget(*FOR_NAMES)
-    forget(*FOR_REQUEST)
+    forget("est_link", "pki.")
