@@ -22,7 +22,8 @@ async def adopt(client, received):
             anchors = [await est_pinned.root(received, pin, now, client._limits)]
             strangers = False
             del est_pinned
-            forget("est_pinned")
+            # Which engine of P-256 serves depends on the room: it is chosen anew.
+            forget("est_pinned", "pki.p256")
         elif strangers is None:
             strangers = not [raw for raw in received if raw in anchors]
         import est_anchors

@@ -112,9 +112,10 @@ def affine(p, points):
 async def _two_multiples(curve, u, v, point, multiples=None):
     """Return u * G + v * point, interleaved (Jacobian)."""
     p, size = curve.p, curve.size
+    # First what is large, before small pieces lie about in a heap that has little left.
+    digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 4)
     ours = multiples or await odd_multiples(p, curve.g)
     theirs = await odd_multiples(p, point)
-    digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 4)
     total = (1, 1, 0)
     work = 0  # multiplications since others had a chance
     for i in range(8 * size, -1, -1):
@@ -177,7 +178,9 @@ def wnaf(k, size, window):
     It is a bytearray of 8 * size + 1 digits, the lowest first, to each of which 32 is added.
     """
     octets = k.to_bytes(size + 2, "little")
-    digits = bytearray(b"\x20" * (8 * size + 1))
+    digits = bytearray(8 * size + 1)
+    for i in range(len(digits)):
+        digits[i] = 32
     full = 1 << window
     i = carry = 0
     while i <= 8 * size:
