@@ -161,8 +161,9 @@ class Client:
             forget(*_FOR_EXCHANGE)
 
     async def _end(self):
-        self._resume()
         http, self._http = self._http, None
+        if isinstance(http, tuple):
+            http = self._stream(http)
         await http.close()
 
     async def park(self):
@@ -179,9 +180,12 @@ class Client:
     def _resume(self):
         """Undo park()."""
         if isinstance(self._http, tuple):
-            import bounded_stream
+            self._use(self._stream(self._http))
 
-            self._use(bounded_stream.resumed(self._http, self._limits))
+    def _stream(self, parked):
+        import bounded_stream
+
+        return bounded_stream.resumed(parked, self._limits)
 
     def _use(self, stream):
         from http_stream import HttpConnection
@@ -207,6 +211,14 @@ class Client:
         forget("est_cacerts")
         import est_adopt
 
+        try:
+            return await est_adopt.adopt(self, received)
+        except MemoryError:
+            if not self._http:
+                raise
+        # The connection makes room: it costs a new handshake, and nothing else has changed yet.
+        await self.close()
+        self._received = self._text = None
         return await est_adopt.adopt(self, received)
 
     async def candidate(self):

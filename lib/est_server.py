@@ -1,6 +1,7 @@
 """Opens est.Client's connection, to the right server (RFC 7030 3.3.1 and 3.6) or provisionally."""
 
 import asyncio
+import gc
 
 import tls_stream
 from est_errors import EstError, TrustError
@@ -84,19 +85,19 @@ async def _open(client, server):
             ", unverified, for /cacerts only" if client._provisional else "",
         ),
     )
+    gc.collect()  # TLS needs large pieces of the heap: they come before small ones
+    context = _context(client, server)
     if server:
-        # Loaded before TLS takes its memory: authorise() runs in the handshake.
+        # Loaded before the handshake, in which authorise() runs.
         from pki import path_rules, server_name, x509  # noqa: F401
     stream = await tls_stream.connect(
         client._host,
         client._port,
         client._limits,
-        server.anchors if server else (),
-        client._identity if server else None,
-        client._provisional,
+        context,
         server and server.authorise,
         server and server.name,
-        client._psk,
+        client._psk is not None,
     )
     client.handshakes += 1
     if server:
@@ -107,6 +108,23 @@ async def _open(client, server):
             raise
     client.tls_unique = tls_stream.tls_unique(stream)
     return stream
+
+
+def _context(client, server):
+    """Return the tls.SSLContext for a connection; what makes it leaves the heap."""
+    try:
+        if client._psk:
+            import est_psk
+
+            return est_psk.context(client._psk)
+        import tls_context
+
+        if server:
+            return tls_context.verifying(server.anchors, client._identity)
+        return tls_context.provisional()
+    finally:
+        est_psk = tls_context = None
+        forget("est_psk", "tls_context")
 
 
 async def _check(client, server, chain):

@@ -33,8 +33,8 @@ def forget(*modules):
                     delattr(sys.modules[package], name)
     try:
         _hash(_DEPTH)
-    except RuntimeError:
-        pass  # the C stack ends there: all of it is written over
+    except (RuntimeError, MemoryError):
+        pass  # the C stack ends there: all of it is written over; or nothing is free yet
     gc.collect()
 
 

@@ -4,11 +4,6 @@ import tls
 from est_errors import KeyFault, TrustError
 
 
-def client_context(anchors, client):
-    """Return a verifying tls.SSLContext for the application: see connect() for the arguments."""
-    return make(anchors, client, False)
-
-
 def sends_chain(certificate):
     """Return whether this port sends intermediates with a client certificate (DER bytes)."""
     from pki import pem
@@ -20,18 +15,24 @@ def sends_chain(certificate):
     return True
 
 
-def make(anchors, client, provisional):
-    """Return a tls.SSLContext that verifies the server, or a provisional one that cannot."""
-    if provisional:
-        if client or anchors:
-            raise TrustError("a provisional connection carries no certificate (RFC 7030 4.1.1)")
-        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = tls.CERT_NONE
-        return context
+def provisional():
+    """Return the tls.SSLContext of a provisional connection, which nothing verifies (4.1.1)."""
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_NONE
+    return context
+
+
+def verifying(anchors, client=None):
+    """Return a tls.SSLContext that verifies the server, chain and host name.
+
+    anchors: DER certificates (bytes) that a server chain may end in. client: None, or
+    (certificate, key, intermediates) in DER: what to send as client certificate, its SEC 1 or
+    PKCS #8 key, and a list. Raises TrustError and KeyFault.
+    """
     if not anchors:
         raise TrustError("no trust anchors: give an anchors file or a fingerprint")
     if not client:
-        return _verifying(anchors)
+        return _anchored(anchors)
     certificate, key, intermediates = client
     if intermediates:
         # More than one certificate goes in as PEM only, which boards take from MicroPython 1.29
@@ -45,7 +46,7 @@ def make(anchors, client, provisional):
     return _with_client(anchors, certificate, key)
 
 
-def _verifying(anchors):
+def _anchored(anchors):
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
     for anchor in anchors:
@@ -61,7 +62,7 @@ def _verifying(anchors):
 
 
 def _with_client(anchors, certificates, key):
-    context = _verifying(anchors)
+    context = _anchored(anchors)
     try:
         context.load_cert_chain(certificates, key)
     except (ValueError, OSError, TypeError):

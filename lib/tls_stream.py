@@ -8,7 +8,6 @@ its own: CRLs. What opens a connection leaves the heap then; bounded_stream is w
 """
 
 import asyncio
-import gc
 
 import tls
 from bounded_stream import Stream, explained
@@ -16,7 +15,6 @@ from est_errors import (
     DeadlineError,
     EstError,
 )
-from heap import forget
 from micropython import const
 
 _IPPROTO_TCP = const(6)  # MicroPython's socket module does not name these two
@@ -24,43 +22,18 @@ _TCP_NODELAY = const(1)
 _FATAL_ERROR = const(-0x3000)  # MBEDTLS_ERR_X509_FATAL_ERROR
 
 
-async def connect(
-    host,
-    port,
-    limits,
-    anchors=(),
-    client=None,
-    provisional=False,
-    authorise=None,
-    server_name=None,
-    psk=None,
-):
+async def connect(host, port, limits, context, authorise=None, server_name=None, psk=False):
     """Open TCP and return a Stream; its handshake runs in verified(), or in the first write.
 
-    host: str, DNS name or IP address; port: int; limits: see est_limits. anchors: DER
-    certificates (bytes) that a server chain may end in. client: None, or (certificate, key,
-    intermediates) in DER: what to send as client certificate, its SEC 1 or PKCS #8 key, and a
-    list. authorise: function of the server's verified chain (a list of DER bytes, leaf first,
-    anchor last) that raises an EstError where it is not the right server; it runs in the
-    handshake, before anything is sent. server_name: str, the name that TLS compares, where it is
-    not the host. psk: None, or (identity, key), str and bytes, in place of all certificates: its
-    knowledge is what both prove. Raises ConfigError where this port has no PSK, NetworkError,
-    DeadlineError, KeyFault and TrustError.
+    host: str, DNS name or IP address; port: int; limits: see est_limits. context: a tls.SSLContext
+    of tls_context or est_psk. authorise: function of the server's verified chain (a list of DER
+    bytes, leaf first, anchor last) that raises an EstError where it is not the right server; it
+    runs in the handshake, before anything is sent; None: for a provisional connection, and with a
+    pre-shared key (psk), whose knowledge is what both prove. server_name: str, the name that TLS
+    compares, where it is not the host. Raises NetworkError, DeadlineError, KeyFault, TrustError.
     """
-    gc.collect()  # the handshake needs large pieces of memory
-    if psk:
-        import est_psk
-
-        context = est_psk.context(psk)
-        del est_psk
-    else:
-        import tls_context
-
-        context = tls_context.make(anchors, client, provisional)
-        del tls_context
-    forget("est_psk", "tls_context")
     peer = None
-    if not provisional and not psk:
+    if authorise:
         peer = _Peer(authorise, context)
         context.verify_callback = peer.seen
     wrapper = _NoDelay(context)
@@ -75,8 +48,8 @@ async def connect(
         raise
     except (OSError, ValueError) as error:
         wrapper.close()
-        raise (peer and peer.error) or explained(error, host, port, psk is not None)
-    return Stream(reader, writer, host, port, limits, peer, wrapper.tls, psk is not None)
+        raise (peer and peer.error) or explained(error, host, port, psk)
+    return Stream(reader, writer, host, port, limits, peer, wrapper.tls, psk)
 
 
 async def connect_plain(host, port, limits):

@@ -184,7 +184,7 @@ class DeviceIdentity:
         record = self._load()
         if record is None:
             raise ConfigError("this device has no certificate yet: await ensure() first")
-        return tls_context.client_context(
+        return tls_context.verifying(
             self._trust().anchors, (record.certificate, record.key, record.chain)
         )
 
