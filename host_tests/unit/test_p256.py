@@ -5,7 +5,7 @@ import sys
 
 from checks import araises, raises, shared, vector
 from est_errors import DerError, TrustError
-from pki import ec, entropy, jacobian, p256, p256_portable, rfc6979, signature
+from pki import ec, entropy, jacobian, p256, p256_multiples, p256_portable, rfc6979, signature
 
 N = ec.P256.n
 
@@ -219,7 +219,9 @@ async def test_other_tasks_run_after_50_multiplications_at_the_latest():
         for work_of in (
             p256_portable.multiply_base(N - 5),
             jacobian.verify(ec.P256, ec.P256.g, b"\x55" * 32, N - 7, N - 9),
-            p256_portable.verify(ec.P256.g, b"\x55" * 32, N - 7, N - 9),
+            jacobian.verify(
+                ec.P256, ec.P256.g, b"\x55" * 32, N - 7, N - 9, p256_multiples.octets()
+            ),
         ):
             before = turns
             await work_of
