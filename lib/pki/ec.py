@@ -4,6 +4,7 @@ pki.jacobian computes with points on big integers.
 """
 
 import gc
+import sys
 
 from micropython import const
 
@@ -67,3 +68,12 @@ def inverse(a, m):
         r, next_r = next_r, rest
         t, next_t = next_t, t - quotient * next_t
     return t % m
+
+
+def alone(name):
+    """Load a module of pki that the caller alone holds, so that it leaves the heap with it."""
+    package = __import__("pki." + name)
+    module = getattr(package, name)
+    delattr(package, name)
+    del sys.modules["pki." + name]
+    return module

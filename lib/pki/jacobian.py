@@ -116,6 +116,7 @@ async def _two_multiples(curve, u, v, point, multiples=None):
     digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 4)
     ours = multiples or await odd_multiples(p, curve.g)
     theirs = await odd_multiples(p, point)
+    both = ((digits_u, ours), (digits_v, theirs))
     total = (1, 1, 0)
     work = 0  # multiplications since others had a chance
     for i in range(8 * size, -1, -1):
@@ -125,7 +126,7 @@ async def _two_multiples(curve, u, v, point, multiples=None):
             work = cost
             await asyncio.sleep(0)
         step = double_add
-        for digits, table in ((digits_u, ours), (digits_v, theirs)):
+        for digits, table in both:
             digit = digits[i] - 32
             if digit:
                 at = abs(digit) >> 1
