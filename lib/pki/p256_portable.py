@@ -85,7 +85,7 @@ async def multiply_base(k):
         total = jacobian.double_add(p, total, x, y)
         if not column % _STRIDE:
             await asyncio.sleep(0)
-    return jacobian.affine(p, [total])[0]
+    return jacobian.affine(p, total)
 
 
 def _entry(bits, column):
