@@ -6,6 +6,7 @@ and tables, and what it works with; over what a program without it has.
 
 import asyncio
 import gc
+import os  # noqa: F401  on boards it is in the firmware; here it is a file
 import sys
 
 _K = 0xC51E4753AFDEC1E6B6C6A5B992F43F8DD0C7A8933072708B6522468B2FFB06FD  # any scalar does

@@ -117,10 +117,10 @@ class _Stream:
             if left < 0:
                 raise DerError("DER: a value is longer than what holds it")
             return left > 0
-        tag, _, length = await self.head(0)
+        tag, head, length = await self.head(0)
         if tag:
             return True
-        if length:
+        if length or head > 2:
             raise DerError("DER: bad end of contents")
         self._pos += 2
         return False
@@ -151,7 +151,7 @@ class _Stream:
                 if open_elements > _MAX_OPEN:
                     raise DerError("DER: nested deeper than %d levels" % _MAX_OPEN)
             elif not found and open_elements:
-                if length:
+                if length or head > 2:
                     raise DerError("DER: bad end of contents")
                 open_elements -= 1
             while length > 0:

@@ -41,7 +41,7 @@ async def multiply(k, point):
         x, y = _entry(table, p, bits, i)
         total = jacobian.double_add(p, total, x, y)
         await asyncio.sleep(0)  # every 20 ms of an RP2040
-    return jacobian.affine(p, [total])[0]
+    return jacobian.affine(p, total)
 
 
 def _entry(table, p, bits, i):

@@ -91,31 +91,23 @@ def double_add(p, point, x2, y2):
     return nx, (r * (nx - x) - y * hhh) % p, z
 
 
-def affine(p, points):
-    """Return Jacobian points, none of them infinity, as affine ones: one inversion for all."""
-    products = []
-    product = 1
-    for point in points:
-        products.append(product)
-        product = product * point[2] % p
-    left = ec.inverse(product, p)
-    out = [None] * len(points)
-    for i in range(len(points) - 1, -1, -1):
-        x, y, z = points[i]
-        zi = left * products[i] % p
-        left = left * z % p
-        zz = zi * zi % p
-        out[i] = (x * zz % p, y * (zz * zi % p) % p)
-    return out
+def affine(p, point):
+    """Return a Jacobian point that is not infinity as an affine one."""
+    x, y, z = point
+    z = ec.inverse(z, p)
+    zz = z * z % p
+    return x * zz % p, y * (zz * z % p) % p
 
 
 async def _two_multiples(curve, u, v, point, multiples=None):
     """Return u * G + v * point, interleaved (Jacobian)."""
     p, size = curve.p, curve.size
     # First what is large, before small pieces lie about in a heap that has little left.
-    digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 4)
+    digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 5 if multiples else 4)
     ours = multiples or await odd_multiples(p, curve.g)
-    theirs = await odd_multiples(p, point)
+    # Eight of them take a little less time, and half a kilobyte: where there is room for ours.
+    theirs = await odd_multiples(p, point, 8 if multiples else 4)
+    both = ((digits_u, ours), (digits_v, theirs))
     total = (1, 1, 0)
     work = 0  # multiplications since others had a chance
     for i in range(8 * size, -1, -1):
@@ -125,7 +117,7 @@ async def _two_multiples(curve, u, v, point, multiples=None):
             work = cost
             await asyncio.sleep(0)
         step = double_add
-        for digits, table in ((digits_u, ours), (digits_v, theirs)):
+        for digits, table in both:
             digit = digits[i] - 32
             if digit:
                 at = abs(digit) >> 1
@@ -142,8 +134,8 @@ async def _two_multiples(curve, u, v, point, multiples=None):
     return total
 
 
-async def odd_multiples(p, point):
-    """Return [1, 3, 5, 7] * an affine point as affine points: a window of 4."""
+async def odd_multiples(p, point, count=4):
+    """Return [1, 3, 5, 7 ...] * an affine point as affine points; 4 of them: a window of 4."""
     # Sums of two points that have one Z cost half (Meloni): the double (dx, dy), and the multiple
     # to which it is added. Both get the Z of the sum.
     x, y = point
@@ -155,7 +147,7 @@ async def odd_multiples(p, point):
     dx = (m * m - (x + x)) % p
     dy = (m * (x - dx) - y) % p
     found = []
-    for _ in range(3):
+    for _ in range(count - 1):
         h = x - dx
         hh = h * h % p
         r = y - dy
@@ -165,9 +157,15 @@ async def odd_multiples(p, point):
         x = (r * r - dx - v) % p
         y = (r * (dx - x) - dy) % p
         z = z * h % p
-        found.append((x, y, z))
+        found.append((x, y, h))
     await asyncio.sleep(0)
-    found = affine(p, found)
+    inverse = ec.inverse(z, p)
+    await asyncio.sleep(0)
+    for i in range(count - 2, -1, -1):
+        x, y, h = found[i]
+        zz = inverse * inverse % p
+        found[i] = x * zz % p, y * (zz * inverse % p) % p
+        inverse = inverse * h % p  # of the Z before
     await asyncio.sleep(0)
     return [point] + found
 

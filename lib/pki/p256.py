@@ -14,6 +14,7 @@ import asyncio
 from pki import ec, entropy
 
 _viper = None  # the engine; False: it does not work here
+_verifier = None  # the module that verifies, once it is needed
 
 
 async def multiply_base(k):
@@ -55,21 +56,18 @@ async def verify(point, digest, r, s):
 
     point: affine (x, y) on the curve; digest: bytes, cut to 32; r, s: in range.
     """
-    n = ec.P256.n
-    right = None
-    if await _fast():
-        w = ec.inverse(s, n)
-        await asyncio.sleep(0)
-        z = int.from_bytes(digest[:32], "big")
-        try:
-            right = await _viper.verify_sum(z * w % n, r * w % n, point, r)
-        except MemoryError:
-            _give_way()
-    if right is None:
-        from pki import p256_portable
-
-        right = await p256_portable.verify(point, digest, r, s)
-    return right
+    global _verifier
+    engine = _viper if await _fast() else None
+    if not _verifier:
+        _verifier = ec.alone("p256_verify")
+    try:
+        return await _verifier.verify(engine, point, digest, r, s)
+    except MemoryError:
+        if not engine:
+            raise
+    engine = None
+    _give_way()
+    return await _verifier.verify(None, point, digest, r, s)
 
 
 async def _fast():
@@ -83,19 +81,13 @@ async def _fast():
             return False
         _viper = False
         try:
-            from heap import forget
-
-            from pki import p256_viper
+            engine = ec.alone("p256_viper")
+            if await ec.alone("p256_trial").works(engine):
+                _viper = engine
         except (ImportError, SyntaxError, ValueError, AttributeError, MemoryError):
-            # No machine code here, or another chip's (ValueError: "incompatible .mpy file").
-            return False
-        # Held by this module alone, so that it leaves the heap with it.
-        forget("pki.p256_viper")
-        try:
-            if await p256_viper.works():
-                _viper = p256_viper
-        except MemoryError:
-            pass  # there was room, but in pieces
+            # No machine code here, another chip's (ValueError: "incompatible .mpy file"), or
+            # there was room, but in pieces.
+            pass
     return bool(_viper)
 
 
