@@ -1,10 +1,10 @@
-"""Opens connections: the one file that touches `tls` and sockets (RFC 7030 3.3).
+"""Opens connections; only this file and tls_context touch `tls` and sockets (RFC 7030 3.3).
 
 A TLS connection is verified, always: chain, validity and host name, by the firmware's TLS stack,
-and then by `authorise`. The one exception is `provisional=True` (RFC 7030 4.1.1): nothing is
-verified then, and it refuses a client certificate; only `est` asks for it, to fetch /cacerts whose
-fingerprint it then compares. A plain connection (connect_plain) is for what carries a signature of
-its own: CRLs. What opens a connection leaves the heap then; bounded_stream is what stays.
+and then by `authorise`. The one exception has a context of tls_context.provisional(): only `est`
+asks for it, to fetch /cacerts whose fingerprint it then compares (RFC 7030 4.1.1). A plain
+connection (connect_plain) is for what carries a signature of its own: CRLs. What opens a
+connection leaves the heap then; bounded_stream is what stays.
 """
 
 import asyncio

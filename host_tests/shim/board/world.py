@@ -63,8 +63,10 @@ def mount(image, cut):
 def live_in(folder, speed):
     """Live in simulated time: unix_time.sleep takes 1/speed of its time."""
     import machine
+    import rtc
 
-    machine.clocks = (folder + "/board", folder + "/world")
+    rtc.clocks = (folder + "/board", folder + "/world")
+    machine.RTC = rtc.RTC  # otherwise there is none: the host's clock is not a board's to set
     import unix_time
 
     async def sleep(seconds):
