@@ -7,12 +7,16 @@ import sys
 
 import pytest
 from estctl import library
-from estctl.shorten import shortened
+from estctl.constants import inlined
+from estctl.shorten import INTERNAL, internal_names, shortened
 
-SOURCES = {
+AS_WRITTEN = {
     path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
     for path in library.LIB.rglob("*.py")
 }
+SOURCES = inlined(AS_WRITTEN)
+OURS = internal_names({module: ast.parse(text) for module, text in SOURCES.items()})
+MODULES = {module.removesuffix(".py").replace("/", ".") for module in SOURCES}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -20,7 +24,8 @@ def outline(text):
     """Return what others may see of a module: (where, name, arguments with a default) each."""
     found = []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name[0] != "_":
+        public = isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name[0] != "_"
+        if public and node.name not in OURS:
             names = [each.arg for each in node.args.args] if isinstance(node, FUNCTIONS) else []
             optional = len(node.args.defaults) if isinstance(node, FUNCTIONS) else 0
             found.append((node.lineno, node.name, names[len(names) - optional :]))
@@ -70,9 +75,39 @@ def test_the_firmware_and_the_examples_use_no_private_name_of_the_library():
             if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Constant):
                 owner = getattr(node.value, "id", None)
                 assert not re.match("_[^_]", node.attr) or owner == "self", (path, node.attr)
+                assert node.attr not in OURS, (path, node.attr)
+            elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+                assert not OURS.intersection(alias.name for alias in node.names), path
+
+
+def test_internal_names_are_those_of_modules_that_only_the_library_uses():
+    assert {"check_built", "fingerprint_octets", "keep_trust"} <= OURS
+    # Others have these, too: an error's class, a method of files, an argument, a module.
+    assert not OURS & {"EstError", "read", "check", "limits", "profile", "ensure", "generate"}
+    blocks = re.findall(r"```python(.*?)```", (library.ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 3 and not OURS & set(re.findall(r"\w+", "".join(blocks)))
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_pkis_constants_stand_where_they_are_used(module):
+    text = SOURCES[module]
+    assert text.count("\n") == AS_WRITTEN[module].count("\n")
+    assert not re.findall(r"(?m)^[A-Z]\w* = const\(", text) or module[:4] != "pki/"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = AS_WRITTEN.get(f"pki/{node.value.id}.py", "")
+            assert f"\n{node.attr} = const(" not in owner, (module, node.attr)
+
+
+def test_constants_keep_their_values():
+    assert "tbs.element(48)" in SOURCES["pki/x509.py"]  # der.SEQUENCE
+    assert "from pki import der\n" in SOURCES["pki/x509.py"]  # and no oid any more
+    assert "from pki import" not in SOURCES["pki/der_writer.py"]
+    assert repr(b"\x55\x1d\x13") in SOURCES["pki/x509.py"]
 
 
 def test_the_library_works_with_them(tmp_path):
+    assert set(SOURCES) >= INTERNAL
     for module, text in SOURCES.items():
         target = tmp_path / module
         target.parent.mkdir(exist_ok=True)
