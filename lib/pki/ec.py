@@ -119,6 +119,13 @@ def add_affine(p, point, x2, y2):
     return nx, (r * (v - nx) - y * hhh) % p, z * h % p
 
 
+def scaled(p, point, by):
+    """Return the same point (Jacobian) with other coordinates, for `by` other than 0 modulo p."""
+    x, y, z = point
+    square = by * by % p
+    return x * square % p, y * (square * by % p) % p, z * by % p
+
+
 def affine(p, points):
     """Return Jacobian points, none of them infinity, as affine ones: one inversion for all."""
     products = []

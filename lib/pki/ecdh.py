@@ -33,16 +33,15 @@ async def multiply(k, point):
     # Digit i of the odd number is 2 b - 7, where b is the i-th group of three bits of this.
     bits = (odd + (1 << (3 * _DIGITS)) - 1) >> 1
     x, y = _entry(table, p, bits, _DIGITS - 1)
-    z = 1 + entropy.below(p - 1)
-    zz = z * z % p
-    total = (x * zz % p, y * (zz * z % p) % p, z)
+    total = ec.scaled(p, (x, y, 1), entropy.below(p - 1) + 1)
     for i in range(_DIGITS - 2, -1, -1):
         for _ in range(3):
             total = ec.double(p, total)
         x, y = _entry(table, p, bits, i)
         total = ec.add_affine(p, total, x, y)
         await asyncio.sleep(0)  # every 20 ms of an RP2040
-    return ec.affine(p, [total])[0]
+    # Once more, for what is inverted: see pki.p256_portable.
+    return ec.affine(p, [ec.scaled(p, total, entropy.below(p - 1) + 1)])[0]
 
 
 def _entry(table, p, bits, i):

@@ -419,10 +419,13 @@ def _value(registers, number):
 
 
 def _affine(registers):
-    """Return the affine (x, y) of the sum, or None for infinity. That z is random hides Euclid."""
+    """Return the affine (x, y) of the sum, or None for infinity."""
     p = ec.P256.p
+    # Euclid's time would tell of z, and z of the last additions (Naccache, Smart, Stern 2004).
+    blind = entropy.below(p - 1) + 1
     # z has the factor 2^260, its inverse 2^-260.
-    _load(registers, 4, (ec.inverse(_value(registers, _Z), p) << 520) % p)
+    inverse = ec.inverse(_value(registers, _Z) * blind % p, p) * blind % p
+    _load(registers, 4, (inverse << 520) % p)
     _run(6, registers, registers, _AFFINE)
     x, y = _value(registers, _X), _value(registers, _Y)
     if (y * y - (x * x - 3) * x - ec.P256.b) % p:
