@@ -32,7 +32,7 @@ deploy: setup ## put the library onto a board: BOARD=RPI_PICO_W PORT=/dev/ttyACM
 firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MICROPYTHON_DIR=/path]
 	@$(if $(BOARD),,$(error make firmware needs BOARD= (a folder of boards/)))
 	@$(VENV)/estctl firmware --board "$(BOARD)" \
-	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)")
+	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)",--show)
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile

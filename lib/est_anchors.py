@@ -41,12 +41,14 @@ async def pinned(received, fingerprint, now, limits=est_limits):
     for raw in received:
         found.append(await signature.digest(number, raw))
     if fingerprint not in found:
+        sent = []
+        for i in range(len(found)):
+            one = x509.Certificate(received[i])
+            kind = "the root " if one.self_issued else ""
+            sent.append("%s%s: %s" % (kind, _label(one), hexlify(found[i]).decode()))
         raise TrustError(
             "no CA certificate has the fingerprint %s; the server sent %s"
-            % (
-                hexlify(fingerprint).decode(),
-                ", ".join([hexlify(digest).decode() for digest in found]) or "none",
-            )
+            % (hexlify(fingerprint).decode(), ", ".join(sent) or "none")
         )
     anchor = x509.Certificate(received[found.index(fingerprint)])
     if not anchor.self_issued:
