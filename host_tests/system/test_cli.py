@@ -108,7 +108,7 @@ def test_enroll_with_a_new_key(server, tmp_path):
 def test_certificates_and_keys_go_to_files_alone(server, tmp_path):
     new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
     for shown in ([], ["--json"]):
-        done = estctl("enroll", *shown, *new, "--original-spec")
+        done = estctl("enroll", *shown, *new, "--original-spec", "--force")
         assert done.status == 0 and "-----" not in done.out + done.err
 
 
