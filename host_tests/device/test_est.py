@@ -247,7 +247,7 @@ class TestAuthentication:
                     return  # closed, and not announced
 
         with ScriptedServer(script, context) as server:
-            went = self.enrol(device, server, anchor, user="u", password="p")
+            went = self.enrol(device, server, anchor, user="u", password="Pa55word")
         assert went.get("results") == [issued.hex()], went
         assert server.connections == 2
 
@@ -267,7 +267,7 @@ class TestAuthentication:
     def test_an_unverified_server_gets_no_credentials(self, device, context):
         with ScriptedServer(answers(self.CHALLENGE), context) as server:
             went = device.run(
-                "cacerts", port=server.port, fingerprint="00" * 32, user="u", password="p"
+                "cacerts", port=server.port, fingerprint="00" * 32, user="u", password="Pa55word"
             )
         fails(went, "AuthError", "401")
         assert [sent.header("authorization") for sent in server.requests] == [None]
