@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server deploy firmware test torture bench size lint format lock package clean distclean
+.PHONY: help setup demo server deploy firmware test torture bench size lint format lock audit package clean distclean
 
 help: ## print this list
 	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
@@ -32,7 +32,7 @@ deploy: setup ## put the library onto a board: BOARD=RPI_PICO_W PORT=/dev/ttyACM
 firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MICROPYTHON_DIR=/path]
 	@$(if $(BOARD),,$(error make firmware needs BOARD= (a folder of boards/)))
 	@$(VENV)/estctl firmware --board "$(BOARD)" \
-	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)")
+	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)",--show)
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile
@@ -60,10 +60,15 @@ format: setup ## format the Python files
 package: setup ## rewrite package.json (what mip installs) from lib/
 	@$(VENV)/python tools/package_json.py
 
-lock: ## pin the newest dependencies in requirements.lock; needs uv
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	    --group dev --group build pyproject.toml --output-file requirements.lock
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: ## pin the newest dependencies in requirements.lock and tools/audit.lock; needs uv
+	$(COMPILE) --group dev --group build pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group pyproject.toml:audit --output-file tools/audit.lock
+
+audit: setup ## look the locked packages up among known vulnerabilities (OSV); needs the network
+	@$(VENV)/python tools/audit.py
 
 clean: ## remove what builds and tests made
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

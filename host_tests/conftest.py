@@ -1,7 +1,11 @@
-"""Makes the helpers in this folder importable below it; adds --torture, and prints its table."""
+"""Makes the helpers in this folder importable below it; adds --torture, and prints its table.
+
+The plugin leaks.py watches that no secret gets into what a program says.
+"""
 
 from dataclasses import asdict
 
+import leaks
 import pytest
 import tally as tallies
 
@@ -12,6 +16,10 @@ def pytest_addoption(parser):
         action="store_true",
         help="run on every interpreter what is only sampled on MicroPython otherwise",
     )
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(leaks)
 
 
 @pytest.fixture

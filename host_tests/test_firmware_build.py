@@ -104,6 +104,29 @@ def test_without_a_checkout_nothing_is_built_although_the_toolchain_is_there(pat
     assert "MICROPYTHON_DIR=" in done.stderr
 
 
+def test_to_show_the_commands_is_no_failure(path_with):
+    programs = path_with("make", "gcc")
+    shown = estctl_firmware("--board", "RPI_PICO_W", "--show", programs=programs)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = shown.stdout.splitlines()
+    assert lines[1].startswith("git clone --branch") and "FROZEN_MANIFEST=" in lines[-2]
+    assert lines[-1].startswith("# ") and "cmake (" in lines[-1]
+    done = estctl_firmware("--board", "RPI_PICO_W", "--show", "--json", programs=programs)
+    assert json.loads(done.stdout)["commands"] == lines[1:-1]
+    wrong = estctl_firmware("--board", "NO_SUCH_BOARD", "--show", programs=programs)
+    assert wrong.returncode == 2 and "NO_SUCH_BOARD is unknown" in wrong.stderr
+
+
+@needs_make
+def test_make_firmware_without_a_checkout_ends_without_an_error():
+    command = ["make", "--no-print-directory", "firmware", "BOARD=UNIX"]
+    done = subprocess.run(
+        command, cwd=library.ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0 and "Error" not in done.stdout + done.stderr, done
+    assert "FROZEN_MANIFEST=" in done.stdout
+
+
 @pytest.mark.parametrize("board", ["NO_SUCH_BOARD", "../boards/UNIX", ""])
 def test_an_unknown_board_names_the_known_ones(board):
     done = estctl_firmware("--board", board)

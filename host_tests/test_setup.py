@@ -4,6 +4,7 @@ What set-up does with apt and pip is seen by running it on a bare machine; these
 it reads and decides.
 """
 
+import hashlib
 import os
 import stat
 
@@ -76,6 +77,47 @@ def test_a_mirror_that_two_files_name_is_tried_once(apt):
 def test_a_machine_without_a_debian_mirror_is_told_so(apt, tmp_path):
     with pytest.raises(progress.SetupError, match="no Debian mirror"):
         debian.fetch_from_mirrors(tmp_path, "trixie", "amd64", ["micropython"])
+
+
+def archive(folder, package, digest):
+    """A Debian archive that nobody has signed, with one package in it."""
+    (folder / "dists/test/main/binary-all").mkdir(parents=True)
+    size = len(package)
+    control = "Package: made\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: x\n"
+    (folder / "made_1_all.deb").write_bytes(package)
+    lines = control + f"Filename: made_1_all.deb\nSize: {size}\nSHA256: {digest}\n"
+    (folder / "dists/test/main/binary-all/Packages").write_text(lines)
+    listed = lines.encode()
+    entry = f" {hashlib.sha256(listed).hexdigest()} {len(listed)} main/binary-all/Packages\n"
+    head = "Suite: test\nCodename: test\nArchitectures: all\nComponents: main\nSHA256:\n"
+    (folder / "dists/test/Release").write_text(head + entry)
+
+
+@pytest.mark.skipif(not debian.available(), reason="no apt on this machine")
+@pytest.mark.parametrize(
+    ("options", "digest", "reason"),
+    [
+        ((), hashlib.sha256(b"a package").hexdigest(), "not signed"),
+        (("trusted=yes",), hashlib.sha256(b"another one").hexdigest(), "Hash Sum mismatch"),
+        (("trusted=yes",), hashlib.sha256(b"a package").hexdigest(), None),
+    ],
+)
+def test_only_packages_that_a_signed_list_names_are_fetched(
+    tmp_path, monkeypatch, options, digest, reason
+):
+    # Also on a machine that takes anything; `trusted` is its owner's word for one source.
+    lax = "Acquire::AllowInsecureRepositories true; APT::Get::AllowUnauthenticated true;"
+    (tmp_path / "apt.conf").write_text(lax)
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    archive(tmp_path / "mirror", b"a package", digest)
+    mirror = debian.Mirror(f"copy:{tmp_path}/mirror", options)
+    apt = debian.PrivateApt(tmp_path / "apt", mirror, "test", "amd64")
+    if reason is None:
+        (fetched,) = apt.fetch(["made"], dependencies=False)
+        assert fetched.read_bytes() == b"a package"
+    else:
+        with pytest.raises(progress.SetupError, match=reason):
+            apt.fetch(["made"], dependencies=False)
 
 
 def test_a_failed_command_shows_the_end_of_its_output():

@@ -4,7 +4,7 @@ from binascii import hexlify
 
 import est_limits
 from est_errors import TrustError
-from pki import path, signature, x509
+from pki import path, path_rules, signature, x509
 
 
 async def root(received, fingerprint, now, limits=est_limits):
@@ -19,12 +19,14 @@ async def root(received, fingerprint, now, limits=est_limits):
     for raw in received:
         found.append(await signature.digest(number, raw))
     if fingerprint not in found:
+        sent = []
+        for i in range(len(found)):
+            one = x509.Certificate(received[i])
+            kind = "the root " if one.self_issued else ""
+            sent.append("%s%s: %s" % (kind, path_rules.label(one), hexlify(found[i]).decode()))
         raise TrustError(
             "no CA certificate has the fingerprint %s; the server sent %s"
-            % (
-                hexlify(fingerprint).decode(),
-                ", ".join([hexlify(digest).decode() for digest in found]) or "none",
-            )
+            % (hexlify(fingerprint).decode(), ", ".join(sent) or "none")
         )
     anchor = x509.Certificate(received[found.index(fingerprint)])
     if not anchor.self_issued:

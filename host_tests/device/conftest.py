@@ -12,6 +12,24 @@ def device(request: pytest.FixtureRequest) -> Device:
     return Device(request.param)
 
 
+@pytest.fixture(
+    params=[("cpython", "portable")]
+    + [(name, engine) for name in ("unix", "unix32") for engine in ("viper", "portable")],
+    ids="-".join,
+)
+def ask(request):
+    """Return a function that performs wishes in one interpreter, with one engine."""
+    name, engine = request.param
+    device = Device(name)
+
+    def perform(wishes):
+        chosen, *answers = device.pki({"do": "engine", "name": engine}, *wishes)
+        assert chosen == {"ok": engine}
+        return answers
+
+    return perform
+
+
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
     return trustme.CA()

@@ -10,7 +10,6 @@ from importlib.resources import files
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from probing import Device
 
 FOLDER = files("cryptography_vectors") / "asymmetric" / "ECDSA" / "FIPS_186-3"
 ECDSA_WITH_SHA256 = "300a06082a8648ce3d040302"
@@ -34,24 +33,6 @@ def padded(digits):
     """Without odd digits, and with 64 of them at least: the files leave zeros out."""
     digits = digits.rjust(64, "0")
     return digits.rjust(len(digits) + len(digits) % 2, "0")
-
-
-@pytest.fixture(
-    params=[("cpython", "portable")]
-    + [(name, engine) for name in ("unix", "unix32") for engine in ("viper", "portable")],
-    ids="-".join,
-)
-def ask(request):
-    """Return a function that performs wishes in one interpreter, with one engine."""
-    name, engine = request.param
-    device = Device(name)
-
-    def perform(wishes):
-        chosen, *answers = device.pki({"do": "engine", "name": engine}, *wishes)
-        assert chosen == {"ok": engine}
-        return answers
-
-    return perform
 
 
 def test_key_pairs(ask):

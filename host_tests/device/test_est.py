@@ -247,7 +247,7 @@ class TestAuthentication:
                     return  # closed, and not announced
 
         with ScriptedServer(script, context) as server:
-            went = self.enrol(device, server, anchor, user="u", password="p")
+            went = self.enrol(device, server, anchor, user="u", password="Pa55word")
         assert went.get("results") == [issued.hex()], went
         assert server.connections == 2
 
@@ -267,7 +267,7 @@ class TestAuthentication:
     def test_an_unverified_server_gets_no_credentials(self, device, context):
         with ScriptedServer(answers(self.CHALLENGE), context) as server:
             went = device.run(
-                "cacerts", port=server.port, fingerprint="00" * 32, user="u", password="p"
+                "cacerts", port=server.port, fingerprint="00" * 32, user="u", password="Pa55word"
             )
         fails(went, "AuthError", "401")
         assert [sent.header("authorization") for sent in server.requests] == [None]
@@ -333,7 +333,9 @@ class TestTrust:
     def test_another_fingerprint_shows_both(self, device, context, anchor):
         with ScriptedServer(answers(response(certs_only(anchor))), context) as server:
             went = device.run("cacerts", port=server.port, fingerprint="ab" * 32)
-        fails(went, "TrustError", "ab" * 32, hashlib.sha256(anchor).hexdigest())
+        # With the root's name, so that a person knows which one to compare.
+        text = f": {hashlib.sha256(anchor).hexdigest()}"
+        fails(went, "TrustError", "ab" * 32, "the server sent the root O=trustme", text)
 
     def test_a_fingerprint_of_something_that_is_no_root(self, device, ca, context, anchor):
         leaf = issue(ca, KEY.public_key())

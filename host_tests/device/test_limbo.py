@@ -13,6 +13,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from signing import count
 
 FILE = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "x509-limbo" / "rfc5280.json"
 SERVER_AUTH = "2b06010505070301"
@@ -38,7 +39,7 @@ def wish(case):
     }
 
 
-def test_every_case(device):
+def test_every_case(device, tally):
     if not FILE.exists():
         pytest.skip("../shared/vectors/x509-limbo is not here")
     cases = json.loads(FILE.read_text())["testcases"]
@@ -47,6 +48,8 @@ def test_every_case(device):
     found = {name: "ok" in answer for name, answer in zip(expected, answers, strict=True)}
     assert found == expected
     assert len(found) == 38
+    count(tally, answers)
+    assert tally.nothing_lost()
 
 
 def test_the_lenient_rules_take_what_private_roots_do(device):

@@ -78,7 +78,7 @@ class TestWithinTheOrigin:
                 anchors=[anchor],
                 csr=CSR,
                 user="u",
-                password="p",
+                password="Pa55word",
             )
         assert "results" in went, went
         assert 'uri="/x"' in server.requests[-1].header("authorization")

@@ -1,66 +1,11 @@
 """pki.signature in each interpreter, against signatures that others made."""
 
-import json
-from pathlib import Path
-
-import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from made_keys import rsa_key
+from signing import ECDSA, RSA, pss, spki, wish
 
-WYCHEPROOF = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "wycheproof"
-ECDSA = "300a06082a8648ce3d0403%02x"
-RSA = "300d06092a864886f70d0101%02x0500"
 HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
-
-
-def pss(number, salt):
-    """AlgorithmIdentifier of RSASSA-PSS with SHA-256 (1), -384 (2) or -512 (3), also for MGF1."""
-    sha2 = bytes.fromhex("300d06096086480165030402%02x0500" % number)
-    mask = b"\x30" + bytes([11 + len(sha2)]) + bytes.fromhex("06092a864886f70d010108") + sha2
-    fields = b"\xa0" + bytes([len(sha2)]) + sha2
-    fields += b"\xa1" + bytes([len(mask)]) + mask
-    fields += bytes([0xA2, 3, 2, 1, salt])
-    whole = bytes.fromhex("06092a864886f70d01010a") + b"\x30" + bytes([len(fields)]) + fields
-    return (b"\x30" + bytes([len(whole)]) + whole).hex()
-
-
-def spki(key):
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
-
-
-def wish(key, algorithm, message, signature, **more):
-    return {
-        **more,
-        "do": "verify",
-        "spki": key,
-        "algorithm": algorithm,
-        "message": message,
-        "signature_": signature,
-    }
-
-
-@pytest.mark.parametrize(
-    ("file", "algorithm"),
-    [("ecdsa_secp256r1_sha256_test", ECDSA % 2), ("rsa_signature_2048_sha256_test", RSA % 11)],
-)
-def test_every_case_of_wycheproof(device, file, algorithm):
-    path = WYCHEPROOF / f"{file}.json"
-    if not path.exists():
-        pytest.skip("../shared/vectors/wycheproof is not here")
-    wishes, expected = [], []
-    for group in json.loads(path.read_text())["testGroups"]:
-        for case in group["tests"]:
-            wishes.append(wish(group["publicKeyDer"], algorithm, case["msg"], case["sig"]))
-            # The one "acceptable" case leaves the NULL out of DigestInfo: refused, for what is
-            # compared is the whole encoded message.
-            expected.append((case["result"] == "valid", case["comment"]))
-    found = [
-        ("ok" in answer, comment)
-        for answer, (_, comment) in zip(device.pki(*wishes), expected, strict=True)
-    ]
-    assert found == expected
 
 
 def test_every_algorithm(device):

@@ -108,7 +108,7 @@ def test_enroll_with_a_new_key(server, tmp_path):
 def test_certificates_and_keys_go_to_files_alone(server, tmp_path):
     new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
     for shown in ([], ["--json"]):
-        done = estctl("enroll", *shown, *new, "--original-spec")
+        done = estctl("enroll", *shown, *new, "--original-spec", "--force")
         assert done.status == 0 and "-----" not in done.out + done.err
 
 
@@ -133,6 +133,21 @@ def test_enroll_with_a_request_of_openssl(server, tmp_path, form):
     assert done.status == 0, done.err
     assert done.json["subject"] == "CN=from openssl"
     assert public_of(out) == openssl("pkey", "-in", key, "-pubout")
+
+
+@pytest.mark.parametrize("command", ["enroll", "fullcmc", "serverkeygen"])
+def test_a_key_that_is_there_is_not_overwritten_unasked(server, tmp_path, command):
+    (tmp_path / "k").write_text("a key in use")
+    options = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
+    before = (server.folder / "log").read_text()
+    done = estctl(command, *options)
+    assert done.status == 2 and "--force" in done.err and done.err.count("\n") == 1, done.err
+    assert (tmp_path / "k").read_text() == "a key in use"
+    assert (server.folder / "log").read_text() == before, "nothing was asked"
+    if command == "enroll":
+        assert estctl(command, *options, "--force").status == 0
+        again = [*options, "--key", tmp_path / "k"]  # its own key is no other one
+        assert estctl(command, *again).status == 0
 
 
 def test_a_client_certificate_as_credential(server, tmp_path):

@@ -64,6 +64,31 @@ def test_first_boot_by_fingerprint_and_password(server, interpreter, tmp_path):
     assert len(connected) == 2 and "unverified, for /cacerts only" in connected[0]
 
 
+def test_a_board_that_keeps_a_certificate_of_another_ca_is_no_success(
+    server, servers, interpreter, tmp_path
+):
+    flash = tmp_path / "flash"
+    done = boot(server, flash, interpreter, *server.pinned, *server.credential)
+    assert done.status == 0, done.err
+    other = servers.start(tmp_path / "other")  # the same name, another key
+    moved = [*other.pinned, *other.credential]
+    done = boot(other, flash, interpreter, *moved)
+    assert done.status == 3, done.out
+    assert "its certificate of another CA" in done.err and "erase its identity" in done.err
+    assert boot(other, flash, interpreter).status == 3  # a later boot, too
+    shutil.rmtree(flash / "identity")
+    done = boot(other, flash, interpreter, *moved)
+    assert done.status == 0 and "leads to the CA" in done.json["verified"], done.err
+
+
+def test_a_failure_is_told_once(server, tmp_path):
+    (tmp_path / "password").write_text("Wr0ngSecret\n")
+    options = [*server.at, "--user", "device", "--password-file", tmp_path / "password"]
+    done = estctl("device", "--flash", tmp_path / "flash", *options)
+    assert done.status == 1
+    assert (done.out + done.err).count("refused user name and password") == 1, done.err
+
+
 def test_the_subject_may_hold_the_boards_mac_address(server, interpreter, tmp_path):
     options = [*server.at, *server.credential, "--subject", "CN=pump-{mac}"]
     done = boot(server, tmp_path / "flash", interpreter, *options)

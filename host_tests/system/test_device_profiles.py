@@ -110,5 +110,5 @@ def test_a_code_that_serves_once(play, tmp_path):
     server = play("digicert")
     new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
     assert estctl("enroll", *new).status == 0
-    done = estctl("enroll", *new)
+    done = estctl("enroll", *new, "--force")
     assert done.status == 1 and "this code has been used" in done.err, done.err

@@ -95,7 +95,9 @@ class TestNotYet:
         files = ["--out-key", tmp_path / "k", "--out-cert", tmp_path / "c"]
         done = estctl(*enroll, *files)
         assert done.status == 4 and done.json["retry_after"] == 1, done.err
-        assert estctl(*enroll, *files, "--max-wait", "9").status == 0
+        # The key that waits is not given up for another one.
+        assert estctl(*enroll, *files, "--max-wait", "9").status == 2
+        assert estctl(*enroll, *files, "--max-wait", "9", "--key", tmp_path / "k").status == 0
 
 
 def test_the_key_of_an_enrolment_that_waits_is_kept(start, tmp_path):
@@ -139,7 +141,7 @@ class TestHttpAuthentication:
             who = server.credential
             if auth == "bearer":
                 who = ["--token-file", server.password_file]
-            files = ["--out-key", tmp_path / "k", "--out-cert", tmp_path / "c"]
+            files = ["--out-key", tmp_path / auth, "--out-cert", tmp_path / "c"]
             done = estctl("enroll", *server.at, *who, "--subject", "CN=x", *files)
             assert done.status == 0, done.err
 

@@ -95,7 +95,7 @@ class TestWiFi:
     @pytest.mark.parametrize(
         ("radio", "reason"),
         [
-            ({"password": "another"}, "the password is wrong"),
+            ({"password": "An0therSecret"}, "the password is wrong"),
             ({"ssid": "another"}, "there is no such network in reach"),
             ({"refusals": 9}, "the access point refuses"),
         ],
@@ -108,7 +108,7 @@ class TestWiFi:
         assert went.lines[-1] == "failed: " + went.report["error"]
 
     def test_a_wrong_password_is_not_believed_for_good(self, configure, flash, interpreter):
-        configure({"password": "another"}, max_wait=None)
+        configure({"password": "An0therSecret"}, max_wait=None)
         with running(flash, interpreter) as wait_for:
             for _ in range(3):
                 wait_for("wifi: the password is wrong; trying again")
@@ -186,15 +186,15 @@ class TestServerDown:
                 wait_for("identity: enrolled")
 
     def test_a_refusal_is_asked_about_again(self, configure, flash, interpreter, server):
-        configure(credential={"user": "device", "password": "not yet known"}, max_wait=None)
+        configure(credential={"user": "device", "password": "N0tYetKnown"}, max_wait=None)
         shorten(flash)
         with running(flash, interpreter) as wait_for:
             for _ in range(2):
                 line = wait_for("wrong user name or password; trying again in 1 s")
-                assert "not yet known" not in line
+                assert "N0tYetKnown" not in line
 
     def test_with_max_wait_0_it_is_one_clear_line(self, configure, flash, interpreter):
-        configure(credential={"user": "device", "password": "wrong"})
+        configure(credential={"user": "device", "password": "Wr0ngSecret"})
         went = boot(flash, interpreter)
         assert went.report["failure"] == "AuthError"
         assert went.lines[-1].startswith("failed: simpleenroll: the server refused")

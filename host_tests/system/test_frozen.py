@@ -141,7 +141,7 @@ def test_only_the_one_firmware_has_the_library(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "failure"),
     [
-        ({"credential": {"user": "device", "password": "wrong"}}, "AuthError"),
+        ({"credential": {"user": "device", "password": "Wr0ngSecret"}}, "AuthError"),
         ({"trust": {"fingerprint": "ab" * 32}}, "TrustError"),
         ({"trust": {}}, "ApprovalNeeded"),
         ({"sanns": ["dns:x"]}, "ConfigError"),

@@ -117,7 +117,7 @@ class TestEstctl:
         done = enrol(server, tmp_path, "--max-wait", "30")
         assert done.status == 0, done.err
         check(tmp_path)
-        done = enrol(server, tmp_path)
+        done = enrol(server, tmp_path, "--force")
         assert done.status == 4 and done.json["retry_after"] == 1
 
     def test_a_link_that_the_server_demands_and_tls_does_not_give(self, servers, tmp_path):

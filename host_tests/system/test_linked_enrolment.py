@@ -50,7 +50,7 @@ class TestHost:
     def test_required_refuses_although_no_server_asks(self, servers, tmp_path):
         server = servers.start(tmp_path / "server", *TLS["1.3"])
         assert enroll(server, tmp_path).status == 0
-        done = enroll(server, tmp_path, "--link", "required")
+        done = enroll(server, tmp_path, "--link", "required", "--force")
         assert done.status == 2 and "the settings demand" in done.json["error"]
 
     def test_an_unlinked_request_is_refused(self, servers, tmp_path):

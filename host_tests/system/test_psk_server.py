@@ -148,7 +148,7 @@ def test_others_are_served_as_always(serving, tmp_path, tls):
     server = serving(tls)
     done = estctl("enroll", *server.at, *server.credential, *new(tmp_path))
     assert done.status == 0, done.err
-    without = estctl("enroll", *server.at, *new(tmp_path))
+    without = estctl("enroll", *server.at, *new(tmp_path), "--force")
     assert without.status == 1 and "401" in without.err
 
 

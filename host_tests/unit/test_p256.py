@@ -7,6 +7,7 @@ from checks import araises, raises, shared, vector
 from est_errors import DerError, TrustError
 from pki import (
     ec,
+    ecdh,
     entropy,
     jacobian,
     p256,
@@ -273,3 +274,37 @@ def test_random_numbers_are_in_range_and_differ():
     assert len(set(seen)) == 8 and max(seen) < 1 << 64
     assert [entropy.below(1) for _ in range(3)] == [0, 0, 0]
     assert len(entropy.octets(5)) == 5 and len(entropy.octets(100)) == 100
+
+
+async def inverted_by(work):
+    """Return the last number that `work` inverts modulo p each time: what its Euclid shows."""
+    seen, inverse, p = [], ec.inverse, ec.P256.p
+
+    def watched(a, m):
+        if m == p:
+            seen.append(a % p)
+        return inverse(a, m)
+
+    ec.inverse, found = watched, []
+    try:
+        for _ in range(12):
+            await work()
+            found.append(seen[-1])
+    finally:
+        ec.inverse = inverse
+    return found
+
+
+async def test_the_inverted_coordinate_tells_nothing_of_the_scalar():
+    # Naccache, Smart and Stern 2004: z of a sum gives away its last additions. Were it only the
+    # z of the start that is random, it would enter in a power that 6 divides, and z would be of
+    # one class modulo the sixth powers, the scalar's; Euclid's steps tell z to who can see them.
+    k, p = 1 + entropy.below(N - 1), ec.P256.p
+    works = [lambda: p256_portable.multiply_base(k), lambda: ecdh.multiply(k, ec.P256.g)]
+    if await p256._fast():
+        works.append(lambda: p256._viper.multiply_base(k))
+    for work in works:
+        found = await inverted_by(work)
+        last = pow(found[0], p - 2, p)
+        classes = [pow(z * last % p, (p - 1) // 6, p) for z in found]
+        assert any(one != 1 for one in classes), work  # by chance once in 6 ** 11

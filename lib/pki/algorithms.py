@@ -31,10 +31,7 @@ def hash_number(algorithm, limits=est_limits):
         reader.finish()  # RFC 5758 3.2: no parameters
         number = last - 1
     elif kind[:-1] == _RSA_WITH and 11 <= last <= 13:
-        # RFC 8017 A.2.4: the parameters are NULL; some encoders leave them out.
-        if reader.more() and len(reader.take(_NULL)):
-            raise DerError("DER: bad NULL")
-        reader.finish()
+        _null(reader)
         number = last - 10
     elif kind == RSASSA_PSS:
         from pki import rsa_pss
@@ -69,6 +66,7 @@ def check_key(spki, limits=est_limits):
     elif kind == RSA_ENCRYPTION:
         from pki import rsa
 
+        _null(parameters)
         bits, least = rsa.public_numbers(key)[3], limits.MIN_RSA_BITS
     else:
         from pki import refused
@@ -79,6 +77,13 @@ def check_key(spki, limits=est_limits):
             "%s keys of %d bits are not accepted: this device wants at least %d"
             % ("EC" if kind == EC_PUBLIC_KEY else "RSA", bits, least)
         )
+
+
+def _null(reader):
+    """Read the parameters of RSA: NULL (RFC 8017 A); some encoders leave it out."""
+    if reader.more() and len(reader.take(_NULL)):
+        raise DerError("DER: bad NULL")
+    reader.finish()
 
 
 def public_key(spki):

@@ -216,13 +216,9 @@ class _Wanted:
 def _extensions(octets, crl):
     """Read crlExtensions (5.2) into the Crl."""
     wrapper = der.Reader(octets).enter(der.CONSTRUCTED_CONTEXT)
-    seen = []
     extensions = wrapper.enter()
     wrapper.finish()
     for kind, critical, value in x509.each_extension(extensions):
-        if kind in seen:
-            raise DerError("CRL: the same extension twice")
-        seen.append(kind)
         if kind == _CRL_NUMBER:
             crl.number = der.Reader(value).integer()
         elif kind == _DELTA_CRL_INDICATOR:

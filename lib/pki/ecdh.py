@@ -33,15 +33,14 @@ async def multiply(k, point):
     # Digit i of the odd number is 2 b - 7, where b is the i-th group of three bits of this.
     bits = (odd + (1 << (3 * _DIGITS)) - 1) >> 1
     x, y = _entry(table, p, bits, _DIGITS - 1)
-    z = 1 + entropy.below(p - 1)
-    zz = z * z % p
-    total = (x * zz % p, y * (zz * z % p) % p, z)
+    total = jacobian.scaled(p, (x, y, 1), entropy.below(p - 1) + 1)
     for i in range(_DIGITS - 2, -1, -1):
         total = jacobian.double(p, jacobian.double(p, total))
         x, y = _entry(table, p, bits, i)
         total = jacobian.double_add(p, total, x, y)
         await asyncio.sleep(0)  # every 20 ms of an RP2040
-    return jacobian.affine(p, total)
+    # Once more, for what is inverted: see pki.p256_portable.
+    return jacobian.affine(p, jacobian.scaled(p, total, entropy.below(p - 1) + 1))
 
 
 def _entry(table, p, bits, i):

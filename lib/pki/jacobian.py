@@ -91,6 +91,13 @@ def double_add(p, point, x2, y2):
     return nx, (r * (nx - x) - y * hhh) % p, z
 
 
+def scaled(p, point, by):
+    """Return the same point (Jacobian) with other coordinates, for `by` other than 0 modulo p."""
+    x, y, z = point
+    square = by * by % p
+    return x * square % p, y * (square * by % p) % p, z * by % p
+
+
 def affine(p, point):
     """Return a Jacobian point that is not infinity as an affine one."""
     x, y, z = point

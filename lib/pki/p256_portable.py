@@ -77,15 +77,14 @@ async def multiply_base(k):
     odd = k + ec.P256.n * (1 - (k & 1))
     bits = ((odd + (1 << (_TEETH * _COLUMNS)) - 1) >> 1).to_bytes(33, "little")
     x, y = _entry(bits, _COLUMNS - 1)
-    z = int.from_bytes(entropy.octets(32), "big") | 1
-    zz = z * z % p
-    total = (x * zz % p, y * (zz * z % p) % p, z)
+    total = jacobian.scaled(p, (x, y, 1), entropy.below(p - 1) + 1)
     for column in range(_COLUMNS - 2, -1, -1):
         x, y = _entry(bits, column)
         total = jacobian.double_add(p, total, x, y)
         if not column % _STRIDE:
             await asyncio.sleep(0)
-    return jacobian.affine(p, total)
+    # Once more: what is inverted would tell of the last additions (Naccache, Smart, Stern 2004).
+    return jacobian.affine(p, jacobian.scaled(p, total, entropy.below(p - 1) + 1))
 
 
 def _entry(bits, column):

@@ -334,10 +334,13 @@ def value(registers, number):
 
 
 def affine(registers):
-    """Return the affine (x, y) of the sum, or None for infinity. That z is random hides Euclid."""
+    """Return the affine (x, y) of the sum, or None for infinity."""
     p = ec.P256.p
+    # Euclid's time would tell of z, and z of the last additions (Naccache, Smart, Stern 2004).
+    blind = entropy.below(p - 1) + 1
     # z has the factor 2^260, its inverse 2^-260.
-    load(registers, 4, (ec.inverse(value(registers, _Z), p) << 520) % p)
+    inverse = ec.inverse(value(registers, _Z) * blind % p, p) * blind % p
+    load(registers, 4, (inverse << 520) % p)
     run(6, registers, registers, _AFFINE)
     x, y = value(registers, _X), value(registers, _Y)
     if (y * y - (x * x - 3) * x - ec.P256.b) % p:

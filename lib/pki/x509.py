@@ -54,7 +54,9 @@ class Certificate:
         at += [outer.pos - len(signature), outer.pos]
         self.version = 1
         if tbs.peek() == der.CONSTRUCTED_CONTEXT:
-            self.version = tbs.enter(der.CONSTRUCTED_CONTEXT).integer() + 1
+            version = tbs.enter(der.CONSTRUCTED_CONTEXT)
+            self.version = version.integer() + 1
+            version.finish()
             if not 2 <= self.version <= 3:  # 1 is the default, which DER leaves out
                 raise DerError("DER: a certificate of version %d" % self.version)
         serial = tbs.integer_bytes()
@@ -111,10 +113,8 @@ class Certificate:
     def extension(self, kind):
         """Return the value octets (memoryview) of the extension with this OID, or None."""
         found = None
-        for found_kind, _, value in self.extensions():
+        for found_kind, _, value in self.extensions():  # to their end: each is there once
             if found_kind == kind:
-                if found is not None:
-                    raise DerError("DER: the same extension twice in a certificate")
                 found = value
         return found
 
@@ -170,11 +170,15 @@ class Certificate:
 def each_extension(extensions):
     """Yield (OID contents as bytes, critical as bool, value octets as memoryview) of Extensions.
 
-    extensions: a Reader inside of them.
+    extensions: a Reader inside of them: at least one, and none twice (RFC 5280 4.1 and 4.2).
     """
-    while extensions.more():
+    kinds = []
+    while not kinds or extensions.more():
         extension = extensions.enter()
         kind = extension.oid()
+        if kind in kinds:
+            raise DerError("DER: the same extension twice")
+        kinds.append(kind)
         critical = extension.peek() == der.BOOLEAN and extension.boolean()
         value = extension.take(der.OCTET_STRING)
         extension.finish()

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import logging
 import time
 from enum import Enum
@@ -210,7 +211,7 @@ def device(
                 interpreter.value,
                 heap,
                 meter,
-                lambda line: log(logging.INFO, "  " + line),
+                lambda line: _show(log, line),
                 approve,
                 (power_cut_at, power_cut_mode.value) if power_cut_at else None,
                 timeline,
@@ -230,6 +231,12 @@ def device(
     if not as_json:
         del values["console"]  # it was shown while the board ran
     output.report(values, as_json, "The board's identity")
+
+
+def _show(log: output.Log, line: str) -> None:
+    """Show a line of the board's console; not its failure, which ends the command."""
+    if not line.startswith("failed: "):
+        log(logging.INFO, "  " + line)
 
 
 def _add_trust(
@@ -306,7 +313,11 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         "chain_sent": status["chain_sent"],
         "trust": {name: value for name, value in status["trust"].items() if value},
         "verified": _verified(
-            record, trust, status["fingerprint"], "identity: enrolled" in went.lines
+            record,
+            trust,
+            status["fingerprint"],
+            "identity: enrolled" in went.lines,
+            _names_an_anchor(flash, trust),
         ),
         "seconds": round(went.seconds, 2),
         "live_heap_bytes": report["live_heap"] or None,
@@ -317,10 +328,19 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     }
 
 
-def _verified(record: Record, trust: Trust, fingerprint: str, enrolled: bool) -> str:
+def _names_an_anchor(flash: Path, trust: Trust) -> bool:
+    """Tell whether the settings' fingerprint is an anchor's: its CA has not changed keys since."""
+    settings = json.loads(files.read(flash / "device.json", "settings"))
+    named = str(settings.get("trust", {}).get("fingerprint", "")).replace(":", "").lower()
+    hashes = (hashlib.sha256, hashlib.sha512)
+    return named in [one(der).hexdigest() for one in hashes for der in trust.anchors]
+
+
+def _verified(record: Record, trust: Trust, fingerprint: str, enrolled: bool, pinned: bool) -> str:
     """Check the stored identity with another implementation (cryptography). Raises TrustError.
 
-    enrolled: whether this boot did it; an older certificate may outlive its CA's key.
+    enrolled: whether this boot did it; an older certificate may outlive its CA's key, unless the
+    settings name the present one (pinned).
     """
     certificate = host_x509.load_der_x509_certificate(record.certificate)
     key = load_der_private_key(record.key, None)
@@ -333,13 +353,23 @@ def _verified(record: Record, trust: Trust, fingerprint: str, enrolled: bool) ->
     above = [host_x509.load_der_x509_certificate(der) for der in record.chain]
     if not all(_issued(*pair) for pair in zip([below, *above], above, strict=False)):
         raise est.TrustError("the stored chain does not belong to the certificate", "verify")
+    top = [below, *above][-1]
     anchors = [host_x509.load_der_x509_certificate(der) for der in trust.anchors]
-    if any(_issued([below, *above][-1], anchor) for anchor in anchors):
+    others = [host_x509.load_der_x509_certificate(der) for der in trust.authorities]
+    if any(_issued(top, issuer) for issuer in anchors + others):
         return "key matches, chain leads to the CA (checked with OpenSSL's code by cryptography)"
     if not anchors:
         return "key matches; there are no trust anchors to which the chain could lead"
     if enrolled:
         raise est.TrustError("the stored certificate does not chain to the CA", "verify")
+    if pinned or top.issuer not in [anchor.subject for anchor in anchors]:
+        names = " and ".join(anchor.subject.rfc4514_string() for anchor in anchors)
+        raise est.TrustError(
+            f"the board keeps its certificate of another CA: {names}, which it trusts now, did"
+            f" not issue it, but {top.issuer.rfc4514_string()}. To enrol anew, erase its"
+            " identity: remove the folder `identity` from its flash",
+            "verify",
+        )
     return "key matches; the CA has replaced the key under which this certificate was issued"
 
 

@@ -133,6 +133,7 @@ def enroll(
     san: options.San = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
+    force: options.Force = False,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
@@ -160,6 +161,7 @@ def enroll(
         )
         own_key = None
         if csr is None:
+            files.check_new_key(out_key, force, key)
             own_key = _enrolment_key(key, new_key, out_key)
         elif new_key or subject or san or (key and not cert):
             raise est.ConfigError("--csr is sent as it is: leave out --key, --subject and --san")

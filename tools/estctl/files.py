@@ -124,6 +124,15 @@ def check_writable(*paths: Path | None) -> None:
             raise ConfigError(f"{path} cannot be written (its folder is missing or read-only)")
 
 
+def check_new_key(path: Path | None, force: bool, own: Path | None = None) -> None:
+    """Raise ConfigError where a key that may be in use would be overwritten without --force.
+
+    own: the file of a key that is written as it was read.
+    """
+    if path and not force and path.exists() and not (own and own.exists() and path.samefile(own)):
+        raise ConfigError(f"{path} is there already, and may hold a key in use: give --force")
+
+
 def _replace(path: Path, content: bytes, mode: int) -> None:
     """Write a file beside path and rename it over: the old content or the new, never half."""
     name = None

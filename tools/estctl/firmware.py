@@ -62,6 +62,9 @@ def firmware(
             help="A checkout of MicroPython to build in; without it the commands are shown.",
         ),
     ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the commands and what they need, no more.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Build a board's firmware with the library frozen in, or show how that is done."""
@@ -75,6 +78,14 @@ def firmware(
             print(f"# {board} with the library frozen in:")
             print("\n".join(shlex.join(command) for command in commands), flush=True)
         missing = [f"{it} ({who})" for it, who in _PORTS[name].programs.items() if not _has(it)]
+        if show:
+            lines = [shlex.join(command) for command in commands]
+            shown = {"commands": lines, "missing": missing}
+            if as_json:
+                output.report(shown, as_json, "")
+            elif missing:
+                print(f"# they need what this computer lacks: {'; '.join(missing)}")
+            return
         if missing:
             raise est_errors.ConfigError(
                 f"nothing was built: this computer lacks {'; '.join(missing)}"

@@ -33,6 +33,7 @@ def fullcmc(
     san: options.San = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
+    force: options.Force = False,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
@@ -43,6 +44,7 @@ def fullcmc(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
+        files.check_new_key(out_key, force)
         if out_key is None:
             raise est.ConfigError("a new key needs --out-key, or it would be lost")
         name, names = options.names(subject, san)

@@ -172,6 +172,7 @@ OutCert = Annotated[
 OutKey = Annotated[
     Path | None, typer.Option("--out-key", help="Where the private key goes, PEM, mode 0600.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite --out-key where it is there.")]
 OutCa = Annotated[Path | None, typer.Option("--out-ca", help="Where the CA certificates go, PEM.")]
 MaxWait = Annotated[
     int,

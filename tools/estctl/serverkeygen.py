@@ -69,6 +69,7 @@ def serverkeygen(
     key_id: KeyId = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
+    force: options.Force = False,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
@@ -79,6 +80,7 @@ def serverkeygen(
 
     async def work() -> dict[str, Any]:
         files.check_writable(out_cert, out_key, out_ca)
+        files.check_new_key(out_key, force)
         if out_key is None:
             raise est.ConfigError("give --out-key, or the key that the server makes would be lost")
         wanted, names = options.names(subject, san)

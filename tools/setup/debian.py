@@ -203,6 +203,10 @@ class PrivateApt:
             "APT::Architectures": arch,
             "APT::Sandbox::User": "root",  # `_apt` may not write into a person's folder
             "APT::Default-Release": "",
+            # Whatever the machine's apt lets pass: only what a key of its sources has signed.
+            "Acquire::AllowInsecureRepositories": "false",
+            "Acquire::AllowDowngradeToInsecureRepositories": "false",
+            "APT::Get::AllowUnauthenticated": "false",
             "Acquire::Languages": "none",
             "Debug::NoLocking": "true",  # nobody else uses this folder, and locks need root
         }

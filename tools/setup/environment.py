@@ -21,12 +21,16 @@ _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Environment:
-    """The venv of the project in folder `root`; folder: where, if not in `.venv`."""
+    """The venv of the project in folder `root`; folder: where, if not in `.venv`.
 
-    def __init__(self, root: Path, folder: Path | None = None) -> None:
+    lock: other packages than those of requirements.lock, without the project itself.
+    """
+
+    def __init__(self, root: Path, folder: Path | None = None, lock: Path | None = None) -> None:
         self._root = root
         self._folder = folder or root / ".venv"
-        self._lock = root / "requirements.lock"
+        self._lock = lock or root / "requirements.lock"
+        self._with_project = lock is None
         self._stamp = self._folder / "setup-stamp"
 
     def provide(self) -> None:
@@ -97,8 +101,10 @@ class Environment:
         count = sum("==" in line for line in self._lock.read_text().splitlines())
         with step(f"installing the pinned Python packages of {self._lock.name} (up to {count})"):
             self._pip("--require-hashes", "-r", str(self._lock))
-            # The build backend is one of the locked packages, so building needs no network.
-            self._pip("--no-deps", "--no-build-isolation", "--no-index", "-e", str(self._root))
+            if self._with_project:
+                # The build backend is one of the locked packages: building needs no network.
+                project = ["--no-build-isolation", "--no-index", "-e", str(self._root)]
+                self._pip("--no-deps", *project)
 
     def _pip(self, *arguments: str) -> None:
         """Run the venv's pip; where it fails, say what a machine without a network needs."""
