@@ -13,6 +13,8 @@ BLOCK = 4096
 PROG = 32  # octets: the least that littlefs reads and programs; what VfsLfs2 takes on ESP32
 MODES = ("before", "torn", "after")  # not done, done by half, done; and then the power is gone
 
+_EMPTY = b"\xff" * 64  # written piece by piece: a real chip takes no heap to erase a block
+
 _BLOCK_COUNT, _BLOCK_SIZE, _ERASE = 4, 5, 6  # what littlefs asks of ioctl()
 
 
@@ -90,6 +92,10 @@ class Chip:
             raise PowerCut(self.off)
         return 0
 
+    def _erase(self, number, size):
+        for offset in range(0, size, len(_EMPTY)):
+            self._write(number, offset, _EMPTY)
+
     def _program(self, number, offset, buf):
         old = bytearray(len(buf))
         self._read(number, offset, old)
@@ -128,7 +134,7 @@ class Memory(Chip):
         if size == BLOCK:
             self._content.pop(number, None)
         else:
-            self._write(number, 0, b"\xff" * size)
+            self._erase(number, size)
 
 
 class File(Chip):
@@ -158,7 +164,7 @@ class File(Chip):
         self._file.write(buf)
 
     def _fill(self, number, size):
-        self._write(number, 0, b"\xff" * size)
+        self._erase(number, size)
 
 
 def mounted(chip, where, prog=PROG, new=False):
