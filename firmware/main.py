@@ -102,3 +102,6 @@ except EstError as error:
     # Back to the REPL with one clear line; a power cycle tries again.
     failure = error
     print("failed:", error)
+except MemoryError:
+    failure = EstError("not enough memory: the heap is too small", "boot")
+    print("failed:", failure)

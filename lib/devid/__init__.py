@@ -155,6 +155,7 @@ class DeviceIdentity:
             error = self._with_clock(found)
         finally:
             self._busy = False
+            gc.collect()  # to forget takes memory, too
             forget("est", "pki.pem", *FOR_TRUST)
         self._error = str(error)
         raise error

@@ -226,6 +226,8 @@ def device(
             if out_ca:
                 files.write_certificates(out_ca, authorities)
     except est.EstError as error:
+        if heap and "not enough memory" in error.message:
+            error.message += f"; give more than --heap {heap}"
         output.fail(error, as_json)
     if not as_json:
         del values["console"]  # it was shown while the board ran
@@ -289,6 +291,10 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     report = went.report
     if report is None:
         last = went.lines[-1] if went.lines else "it printed nothing"
+        if went.status < 0:
+            raise est.EstError(f"the interpreter crashed, signal {-went.status}: {last}", "boot")
+        if "memory" in last.lower():  # so little that the board's own program cannot say it
+            raise est.EstError("not enough memory: the heap is too small", "boot")
         raise est.EstError(f"the board stopped without a report: {last}", "boot")
     if report["failure"]:
         raise _error(report)
