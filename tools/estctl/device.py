@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import sys
 import time
 from enum import Enum
 from pathlib import Path
@@ -217,6 +218,10 @@ def device(
                 speed,
             )
             chip.get()
+            took = went.report and went.report["flash_operations"]
+            if power_cut_at and took is not None and took < power_cut_at:
+                text = f"the boot ended after {took} flash operations, before --power-cut-at"
+                print(f"estctl: {text} {power_cut_at}: the power was not cut", file=sys.stderr)
             values = _result(flash, went)
             record, authorities = values.pop("record"), values.pop("ca")
             if out_key:
