@@ -27,7 +27,7 @@ _ITEMS = const(4)
 _HEAD = const(24)  # octets before the items
 _RECORD = const(32)  # octets after them
 _PIECE = const(256)  # octets that are copied or hashed at a time
-_FULL = const(28)  # ENOSPC
+_FULL = const((28, 36))  # ENOSPC; littlefs makes ENAMETOOLONG of it where a file is new
 _ABSENT = const((2, 20))  # ENOENT, ENOTDIR
 _BUSY = const((12, 23, 24))  # ENOMEM, ENFILE, EMFILE: they say nothing of what is on flash
 _LAST = const(0xFFFFFFFE)  # sequence number: the next one has to fit into its octets
@@ -100,7 +100,7 @@ class Store:
                 os.rmdir(self._folder)
             except OSError as error:
                 raise StorageError(
-                    "the folder %s cannot be made: %s" % (self._folder, error), "store"
+                    "the folder %s cannot be made: %s" % (self._folder, _reason(error)), "store"
                 )
 
     def load_time(self):
@@ -163,9 +163,7 @@ class Store:
             raise
         except OSError as error:
             self._remove(target)
-            full = error.args[0] == _FULL
-            reason = "the file system is full" if full else "the file system says %s" % error
-            raise StorageError("the identity was not stored: " + reason)
+            raise StorageError("the identity was not stored: " + _reason(error))
 
     def _fill(self, file, found, sizes, changes):
         file.write(_MAGIC)
@@ -224,6 +222,12 @@ class _Hashed:
     def finish(self):
         """Write the commit record."""
         self._file.write(self._hasher.digest())
+
+
+def _reason(error):
+    if error.args[0] in _FULL:
+        return "the file system is full"
+    return "the file system says %s" % error
 
 
 def _whole(file):

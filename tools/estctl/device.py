@@ -218,7 +218,7 @@ def device(
                 speed,
             )
             chip.get()
-            took = went.report and went.report["flash_operations"]
+            took = went.report["flash_operations"] if went.report else None
             if power_cut_at and took is not None and took < power_cut_at:
                 text = f"the boot ended after {took} flash operations, before --power-cut-at"
                 print(f"estctl: {text} {power_cut_at}: the power was not cut", file=sys.stderr)
