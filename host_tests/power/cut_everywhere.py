@@ -1,8 +1,9 @@
 """Cuts the power at every flash operation of an action, in every mode; runs in MicroPython.
 
-`micropython cut_everywhere.py HOST_TESTS MODULE [ERRNO]` runs the SCENARIOS of a module beside this file
-and prints one JSON object each: {"name", "operations", "cuts", "old", "new", "lost"}. A scenario
-is a class with three methods, on an empty littlefs at /flash (a real one, over flash_chip.Memory):
+`micropython cut_everywhere.py HOST_TESTS MODULE [ERRNO]` runs the SCENARIOS of a module beside
+this file and prints one JSON object each: {"name", "operations", "cuts", "old", "new", "lost"}. A
+scenario is a class with three methods, on an empty littlefs at /flash (a real one, over
+flash_chip.Memory):
 
     prepare()   writes the old state
     action()    leads to the new state; may be `async def`
