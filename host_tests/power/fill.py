@@ -7,7 +7,6 @@ twice.
 import os
 import sys
 
-
 FLASH = "/flash"
 _FULL = (28, 36)  # ENOSPC; littlefs makes ENAMETOOLONG of it where a file is new
 

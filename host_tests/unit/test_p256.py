@@ -53,18 +53,18 @@ async def test_the_fast_field_is_right_at_the_edges_wherever_its_table_begins():
             engine._load(registers, 1, a)
             engine._load(registers, 2, b)
             for kind in (0, 63, 65, 66, 67, 56):
-                engine._run(1, registers, registers, bytes((6, 1, 2, kind)))
+                engine.run(1, registers, registers, bytes((6, 1, 2, kind)))
                 found = engine._value(registers, 6)
                 right = a + (kind - 64) * b if kind else a * b
                 assert (found if kind else found << 260) % p == right % p, (a, b, kind)
                 assert max(registers[120:140]) < 8192
     for column in range(52):
         bits = entropy.octets(33)
-        sign = engine._pick(column, registers, engine._COMB, bits)
+        sign = engine.select(column, registers, engine._COMB, bits)
         chosen = bytes(registers[80:120])
         for start in (1, 2, 3):
             table = memoryview(bytes(start) + engine._COMB)[start:]
-            assert engine._pick(column, registers, table, bits) == sign
+            assert engine.select(column, registers, table, bits) == sign
             assert bytes(registers[80:120]) == chosen
 
 
