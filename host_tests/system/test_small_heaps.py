@@ -14,6 +14,8 @@ from devid.store import Store
 from estctl import interpreters, simulation
 from estctl.mpy import UNIX_MARCH
 
+pytestmark = pytest.mark.timeout(3600)  # in make torture: 1,900 boots
+
 KIB = 1024
 # Octets: below the first nothing starts, in the last a first boot completes, and in the third a
 # board does all that is asked of it. Objects of the 64-bit port are twice as large.
@@ -130,7 +132,9 @@ def judged(tally, went):
     told = went.report["error"] if went.report else text
     clear = "not enough memory" in told or "memory ran out" in told
     early = not went.report and "MemoryError" in went.lines[-1]  # estctl puts it into words
-    if went.status < 0 or not (early or clear) or ("Traceback" in text and not early):
+    # asyncio prints its own where memory ends between a task and who waits for it.
+    raw = text.count("Traceback") > text.count("Task exception wasn't retrieved") and not early
+    if went.status < 0 or not (early or clear) or raw:
         tally.foreign_exceptions += 1
         print(went)
     tally.failed_cleanly += clear or early
@@ -152,7 +156,7 @@ def test_a_first_boot_in_each_small_heap_ends_in_words_or_completes(
     tally.subject = "no memory"
     least, enough, _ = HEAPS[interpreter]
     completed = []
-    for heap in [*range(least, enough, 256 if torture else enough // 11), enough]:
+    for heap in [*range(least, enough, 512 if torture else enough // 11), enough]:
         board = Board(tmp_path / str(heap), interpreter, new)
         completed.append(judged(tally, board.boot(heap)))
         if not completed[-1]:
