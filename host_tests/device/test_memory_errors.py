@@ -14,7 +14,7 @@ from estctl import simulation
 from probing import HOST_TESTS
 
 LEAST = 1000  # lines of the library that a run executes
-SAMPLE = 4  # lines of each kind of run
+SAMPLE = 2  # lines of each kind of run
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """One interpreter enrols and renews 10,000 times: neither its heap nor its handles are used up.
 
-`make test` takes 24 runs. All of them (`--torture`) take about an hour on one core.
+`make test` takes 16 runs. All of them (`--torture`) take about an hour on one core.
 """
 
 import json
@@ -29,7 +29,7 @@ def test_heap_and_handles_stay_as_they_are(server, tmp_path, torture, tally, cap
     program = interpreters.find(NAME)
     if program is None:
         pytest.skip(interpreters.why_missing(NAME))
-    runs, every = (10000, 100) if torture else (24, 4)
+    runs, every = (10000, 100) if torture else (16, 4)
     settings = {
         "url": server.url,
         "subject": "CN=soak",

@@ -58,7 +58,7 @@ async def main(identity):
 """
 
 
-@pytest.fixture(scope="module", params=["micropython", "micropython32"])
+@pytest.fixture(scope="module", params=["micropython32"])
 def interpreter(request):
     name = simulation.INTERPRETERS[request.param]
     if interpreters.find(name) is None:

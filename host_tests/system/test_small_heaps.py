@@ -156,7 +156,7 @@ def test_a_first_boot_in_each_small_heap_ends_in_words_or_completes(
     tally.subject = "no memory"
     least, enough, _ = HEAPS[interpreter]
     completed = []
-    for heap in [*range(least, enough, 512 if torture else enough // 11), enough]:
+    for heap in [*range(least, enough, 512 if torture else enough // 6), enough]:
         board = Board(tmp_path / str(heap), interpreter, new)
         completed.append(judged(tally, board.boot(heap)))
         if not completed[-1]:
@@ -191,7 +191,7 @@ def test_memory_that_runs_out_at_any_step_costs_no_identity(
     steps = 10**6 - int(told.split()[2])
     assert steps >= STEPS[kind], "the steps of a boot are counted"
     every = [(step, left) for step in range(1, steps + 1) for left in LEFT]
-    for step, left in every if torture else every[5 :: len(every) // 10]:
+    for step, left in every if torture else every[5 :: len(every) // 5]:
         board = Board(tmp_path / f"{step}-{left}", interpreter, before)
         board.put(boot=BOOT % (left, step), app=RENEW if old else APP)
         judged(tally, board.boot())
