@@ -75,8 +75,8 @@ async def ensure(max_wait):
         await unix_time.sleep(wait)
 
 
-async def start():
-    """Bring the board up and hand over to the application."""
+async def bring_up():
+    """Join the network, and have a certificate."""
     global identity
     config = load_settings()
     identity = DeviceIdentity(config, log=log)
@@ -85,6 +85,14 @@ async def start():
 
         tasks.append(await wifi.join(config.wifi, config.max_wait, enrolled(), log))
     print("identity:", await ensure(config.max_wait))
+
+
+async def start():
+    """Bring the board up and hand over to the application."""
+    try:
+        await bring_up()
+    except MemoryError:
+        raise EstError("not enough memory: the heap is too small", "boot")
     try:
         import app
     except ImportError as error:

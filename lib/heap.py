@@ -13,7 +13,9 @@ import sys
 from micropython import const
 
 _POLL = const(3)  # MP_STREAM_POLL
-_SHARED = const(("est_errors", "est_limits"))  # an error's class has to be the same everywhere
+# An error's class has to be the same everywhere; machine code that was loaded from a file stays in
+# the memory of ESP32 and of the unix port until a reset.
+_SHARED = const(("est_errors", "est_limits", "pki.p256_field", "pki.sha512_viper"))
 _DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshake goes deeper
 
 

@@ -9,7 +9,8 @@ from micropython import const
 _TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for want of memory
 # Of mbedTLS, MBEDTLS_ERR_SSL_...: a fatal alert came; bad certificate (extended key usage).
 _FATAL_ALERT = const(-0x7780)
-_BROKEN = (32, 54, 104)  # EPIPE, ECONNRESET of macOS, ECONNRESET
+_UNKNOWN_NAME = (-2, -3, -200, -202)  # of getaddrinfo(): EAI_NONAME and EAI_AGAIN, and lwIP's
+_BROKEN = (32, 54, 104, 29312)  # EPIPE, ECONNRESET of macOS, ECONNRESET; mbedTLS: end of file
 _BAD_CERTIFICATE = const(-0x7A00)
 _EXTENSION = const(-0x2500)  # MBEDTLS_ERR_X509_INVALID_EXTENSIONS, less than 0x80 of detail below
 
@@ -58,6 +59,8 @@ def explain(error, host, port, psk=False):
             "%s: the connection was broken off; where that happens at once, the server may %s"
             % (where, "not take the pre-shared key" if psk else "want a client certificate")
         )
+    if code in _UNKNOWN_NAME:
+        return NetworkError(where + ": DNS does not know this host, or cannot be reached")
     return NetworkError("%s: connection failed (%s)" % (where, error))
 
 

@@ -28,7 +28,8 @@ _TIMES = ("jacobian", "affine", "keygen", "sign", "verify")
 # What a disk needs for bench_heap: to copy all would take a minute.
 _NEEDED = ["bench_heap.mpy", "os.py", "est_errors.mpy", "heap.mpy"]
 _NEEDED += [
-    f"pki/{name}.mpy" for name in ("__init__", "ec", "entropy", "p256", "p256_trial", "p256_viper")
+    f"pki/{name}.mpy"
+    for name in ("__init__", "ec", "entropy", "p256", "p256_field", "p256_trial", "p256_viper")
 ]
 # QEMU's machines have no random numbers. This stands in for os.urandom, costs next to nothing, and
 # makes each run the same.

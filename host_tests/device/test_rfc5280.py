@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pki import der, general_name, oid
+from pki import der, der_writer, general_name, oid, oid_text
 from signing import count
 
 # Rule: the tests that show it, here or in the files beside; or why it does not arise.
@@ -54,14 +54,14 @@ RULES = {
 }
 
 NOW = 1780272000  # 2026-06-01
-START, END = der.tlv(0x17, b"260101000000Z"), der.tlv(0x17, b"270101000000Z")
+START, END = der_writer.tlv(0x17, b"260101000000Z"), der_writer.tlv(0x17, b"270101000000Z")
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 ECDSA_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 VERSION_3 = b"\xa0\x03\x02\x01\x02"
-VALIDITY = der.tlv(der.SEQUENCE, START, END)
+VALIDITY = der_writer.tlv(der.SEQUENCE, START, END)
 NULL, TRUE, FALSE = b"\x05\0", b"\x01\x01\xff", b"\x01\x01\0"
 SERVER_AUTH = bytes.fromhex("2b06010505070301")
-CA_TRUE = der.tlv(0x30, TRUE)
+CA_TRUE = der_writer.tlv(0x30, TRUE)
 
 
 @cache
@@ -70,22 +70,22 @@ def key(number):
 
 
 def sequence(*parts):
-    return der.tlv(der.SEQUENCE, *parts)
+    return der_writer.tlv(der.SEQUENCE, *parts)
 
 
 def common_name(text):
-    value = der.tlv(0x0C, text.encode())
-    return sequence(der.tlv(0x31, sequence(der.oid(b"\x55\x04\x03"), value)))
+    value = der_writer.tlv(0x0C, text.encode())
+    return sequence(der_writer.tlv(0x31, sequence(der_writer.oid(b"\x55\x04\x03"), value)))
 
 
 def extension(kind, value, critical=TRUE):
     """An Extension; critical: its BOOLEAN as it is to be written, or b""."""
-    kind = kind if isinstance(kind, bytes) else oid.encode(kind)
-    return sequence(der.oid(kind), critical, der.tlv(der.OCTET_STRING, value))
+    kind = kind if isinstance(kind, bytes) else oid_text.encode(kind)
+    return sequence(der_writer.oid(kind), critical, der_writer.tlv(der.OCTET_STRING, value))
 
 
 BASIC = extension(oid.BASIC_CONSTRAINTS, CA_TRUE)
-USAGE = extension(oid.KEY_USAGE, der.named_bits(1 << 5 | 1 << 6))
+USAGE = extension(oid.KEY_USAGE, der_writer.named_bits(1 << 5 | 1 << 6))
 
 
 def made(
@@ -102,14 +102,14 @@ def made(
     unique=b"",
     wrapped=None,
     behind=b"",
-    signature=lambda octets: der.bit_string(octets),
+    signature=lambda octets: der_writer.bit_string(octets),
     around=lambda *parts: sequence(*parts),
 ):
     """The DER of a certificate, of which each part can be another one."""
     public = key(holder).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     names = [one if isinstance(one, bytes) else common_name(one) for one in (issuer, subject)]
     if wrapped is None:
-        wrapped = der.tlv(0xA3, sequence(*extensions)) if extensions else b""
+        wrapped = der_writer.tlv(0xA3, sequence(*extensions)) if extensions else b""
     tbs = sequence(
         version, serial, inner, names[0], validity, names[1], public, unique, wrapped, behind
     )
@@ -168,19 +168,19 @@ def top(*extensions, **parts):
 
 def test_the_outer_form(device, tally):
     def unused(octets):
-        return der.tlv(der.BIT_STRING, b"\x01", octets)
+        return der_writer.tlv(der.BIT_STRING, b"\x01", octets)
 
     whole = leaf()
     body = whole[4:]
     wrong = [
         end(signature=unused),
-        end(signature=lambda octets: der.tlv(der.OCTET_STRING, octets)),
-        end(signature=lambda octets: der.tlv(0x23, der.bit_string(octets))),
-        end(signature=lambda octets: der.bit_string(octets + b"\0")),
-        end(signature=lambda octets: der.bit_string(b"")),
+        end(signature=lambda octets: der_writer.tlv(der.OCTET_STRING, octets)),
+        end(signature=lambda octets: der_writer.tlv(0x23, der_writer.bit_string(octets))),
+        end(signature=lambda octets: der_writer.bit_string(octets + b"\0")),
+        end(signature=lambda octets: der_writer.bit_string(b"")),
         end(around=lambda *parts: sequence(*parts, NULL)),
         end(around=lambda *parts: sequence(*parts[:2])),
-        end(around=lambda *parts: der.tlv(der.SET, *parts)),
+        end(around=lambda *parts: der_writer.tlv(der.SET, *parts)),
         end(around=lambda *parts: sequence(sequence(*parts))),
         end(around=lambda *parts: sequence(*parts) + b"\0"),
         end(around=lambda *parts: b"\0" + sequence(*parts)),
@@ -211,7 +211,7 @@ def test_the_two_algorithms(device, tally):
 
 def test_versions(device, tally):
     def version(number):
-        return der.tlv(0xA0, der.tlv(2, bytes([number])))
+        return der_writer.tlv(0xA0, der_writer.tlv(2, bytes([number])))
 
     # Version 1 has no extensions: a leaf of it is one without a purpose of its own.
     right = [end(version=b""), end(version=version(1))]
@@ -220,8 +220,8 @@ def test_versions(device, tally):
     wrong += [
         end(subject_alt, version=b""),  # 4.1.2.9: extensions are of version 3 alone
         end(subject_alt, version=version(1)),
-        end(version=der.tlv(0xA0, b"\x02\x01\x02\x02\x01\x02")),
-        end(version=der.tlv(0xA0)),
+        end(version=der_writer.tlv(0xA0, b"\x02\x01\x02\x02\x01\x02")),
+        end(version=der_writer.tlv(0xA0)),
         end(version=b"\x02\x01\x02"),
         middle(version=b"", wrapped=b""),  # 6.1.4 (k): it does not say that it is a CA
         middle(version=b""),
@@ -234,7 +234,7 @@ def test_versions(device, tally):
 def test_serial_numbers(device, tally):
     # 4.1.2.2: users are prepared for negative and zero, and handle 20 octets; longer is harmless.
     contents = (b"\0", b"\xff", b"\x80", b"\x7f" * 20, b"\x7f" * 40, b"\0\x80")
-    right = [end(serial=der.tlv(2, one)) for one in contents]
+    right = [end(serial=der_writer.tlv(2, one)) for one in contents]
     wrong = [end(serial=one) for one in (b"\x02\0", b"\x02\x02\0\x05", b"\x02\x02\xff\xff", NULL)]
     wrong += [end(serial=b""), middle(serial=b"\x02\0"), top(serial=b"\x02\x02\0\x05")]
     judge(device, tally, right, wrong)
@@ -261,7 +261,10 @@ def test_names_that_are_empty_or_broken(device, tally):
 def test_validity(device, tally):
     def span(first, last):
         return sequence(
-            *(der.tlv(0x18 if len(one) == 15 else 0x17, one.encode()) for one in (first, last))
+            *(
+                der_writer.tlv(0x18 if len(one) == 15 else 0x17, one.encode())
+                for one in (first, last)
+            )
         )
 
     right = [
@@ -286,7 +289,7 @@ def test_validity(device, tally):
     forms += ("20260101000000.5Z", "20260101000000", "20260101000000+0000", "260101000000z", "")
     for text in forms:
         for tag in (0x17, 0x18):
-            broken = der.tlv(tag, text.encode())
+            broken = der_writer.tlv(tag, text.encode())
             wrong += [
                 end(validity=sequence(broken, END)),
                 middle(validity=sequence(START, broken)),
@@ -295,13 +298,13 @@ def test_validity(device, tally):
 
 
 def test_unique_identifiers(device, tally):
-    first, second = der.tlv(0x81, b"\0\x01"), der.tlv(0x82, b"\0\x02")
+    first, second = der_writer.tlv(0x81, b"\0\x01"), der_writer.tlv(0x82, b"\0\x02")
     # Obsolete, and passed over wherever they stand in their order.
     right = [
         place(unique=one) for place in (end, middle) for one in (first, second, first + second)
     ]
     wrong = [end(BASIC, unique=second + first), end(BASIC, unique=first + first)]
-    wrong += [middle(unique=second + first), top(unique=der.tlv(0x84, b"\0"))]
+    wrong += [middle(unique=second + first), top(unique=der_writer.tlv(0x84, b"\0"))]
     judge(device, tally, right, wrong)
 
 
@@ -319,20 +322,20 @@ def test_the_form_of_extensions(device, tally):
         middle(BASIC, extension(oid.BASIC_CONSTRAINTS, sequence()), USAGE),
         middle(odd, odd, BASIC, USAGE),
         end(odd, odd),
-        end(wrapped=der.tlv(0xA3, sequence())),  # 4.1.2.9: SIZE (1..MAX)
-        end(wrapped=der.tlv(0xA3)),
-        end(wrapped=der.tlv(0xA3, odd)),
-        end(wrapped=der.tlv(0xA3, sequence(odd), sequence(odd))),
-        end(wrapped=der.tlv(0xA3, sequence(odd)) * 2),
-        end(wrapped=der.tlv(0xA4, sequence(odd))),
+        end(wrapped=der_writer.tlv(0xA3, sequence())),  # 4.1.2.9: SIZE (1..MAX)
+        end(wrapped=der_writer.tlv(0xA3)),
+        end(wrapped=der_writer.tlv(0xA3, odd)),
+        end(wrapped=der_writer.tlv(0xA3, sequence(odd), sequence(odd))),
+        end(wrapped=der_writer.tlv(0xA3, sequence(odd)) * 2),
+        end(wrapped=der_writer.tlv(0xA4, sequence(odd))),
         end(extension("1.3.6.1.4.1.99999.7", NULL, b"\x01\x01\x01")),
         end(extension("1.3.6.1.4.1.99999.7", NULL, b"\x01\x02\xff\xff")),
         end(extension("1.3.6.1.4.1.99999.7", NULL, TRUE + TRUE)),
-        end(sequence(der.oid(b"\x55\x1d\x11"))),
-        end(sequence(der.oid(b"\x55\x1d\x11"), der.tlv(4, NULL), NULL)),
-        end(sequence(der.oid(b"\x55\x1d\x11"), NULL)),
-        end(sequence(der.oid(b""), der.tlv(4, NULL))),
-        end(sequence(der.tlv(4, NULL), der.oid(b"\x55\x1d\x11"))),
+        end(sequence(der_writer.oid(b"\x55\x1d\x11"))),
+        end(sequence(der_writer.oid(b"\x55\x1d\x11"), der_writer.tlv(4, NULL), NULL)),
+        end(sequence(der_writer.oid(b"\x55\x1d\x11"), NULL)),
+        end(sequence(der_writer.oid(b""), der_writer.tlv(4, NULL))),
+        end(sequence(der_writer.tlv(4, NULL), der_writer.oid(b"\x55\x1d\x11"))),
     ]
     judge(device, tally, right, wrong)
 
@@ -341,19 +344,19 @@ def test_critical_extensions(device, tally):
     # What restricts, is critical, and is not processed: refused. Not critical: passed over.
     kinds = {
         "2.5.29.9": sequence(),  # subjectDirectoryAttributes
-        "2.5.29.14": der.tlv(4, bytes(20)),  # subjectKeyIdentifier
+        "2.5.29.14": der_writer.tlv(4, bytes(20)),  # subjectKeyIdentifier
         "2.5.29.16": sequence(),  # privateKeyUsagePeriod
         "2.5.29.18": general_name.encode(["dns:a.example"]),  # issuerAltName
         "2.5.29.31": sequence(),  # cRLDistributionPoints
-        "2.5.29.32": sequence(sequence(der.oid(b"\x55\x1d\x20\0"))),  # certificatePolicies
+        "2.5.29.32": sequence(sequence(der_writer.oid(b"\x55\x1d\x20\0"))),  # certificatePolicies
         "2.5.29.33": sequence(),  # policyMappings
         "2.5.29.35": sequence(),  # authorityKeyIdentifier
-        "2.5.29.36": sequence(der.tlv(0x80, b"\0")),  # policyConstraints
+        "2.5.29.36": sequence(der_writer.tlv(0x80, b"\0")),  # policyConstraints
         "2.5.29.46": sequence(),  # freshestCRL
         "2.5.29.54": b"\x02\x01\0",  # inhibitAnyPolicy
         "1.3.6.1.5.5.7.1.1": sequence(),  # authorityInfoAccess
         "1.3.6.1.5.5.7.1.11": sequence(),  # subjectInfoAccess
-        "1.3.6.1.5.5.7.1.24": sequence(der.integer(5)),  # TLS feature
+        "1.3.6.1.5.5.7.1.24": sequence(der_writer.integer(5)),  # TLS feature
         "2.5.29.999": NULL,
     }
     right, wrong = [], []
@@ -372,8 +375,8 @@ def test_critical_extensions(device, tally):
 
 
 def test_key_identifiers(device, tally):
-    other = sequence(der.tlv(0x80, b"another key"))
-    own = extension(oid.SUBJECT_KEY_IDENTIFIER, der.tlv(4, b"this key"), b"")
+    other = sequence(der_writer.tlv(0x80, b"another key"))
+    own = extension(oid.SUBJECT_KEY_IDENTIFIER, der_writer.tlv(4, b"this key"), b"")
     # They help to find an issuer, and decide nothing: the signature does.
     right = [
         (
@@ -383,7 +386,7 @@ def test_key_identifiers(device, tally):
         ),
         end(extension(oid.AUTHORITY_KEY_IDENTIFIER, NULL, b"")),  # broken, and only a hint
     ]
-    named = sequence(der.tlv(0x80, b"this key"))
+    named = sequence(der_writer.tlv(0x80, b"this key"))
     fraud = made("ca", 3, "root", 0, (own, BASIC, USAGE))
     wrong = [(leaf(extension(oid.AUTHORITY_KEY_IDENTIFIER, named, b"")), [fraud], [root()])]
     judge(device, tally, right, wrong)
@@ -395,23 +398,23 @@ def test_key_usage(device, tally):
 
     right = [
         middle(BASIC),  # without the extension nothing is restricted
-        middle(BASIC, usage(der.named_bits(1 << 5), b"")),
-        end(usage(der.named_bits(1))),
-        end(usage(der.named_bits(1 << 8))),  # decipherOnly: the ninth bit
+        middle(BASIC, usage(der_writer.named_bits(1 << 5), b"")),
+        end(usage(der_writer.named_bits(1))),
+        end(usage(der_writer.named_bits(1 << 8))),  # decipherOnly: the ninth bit
     ]
     wrong = [
-        middle(BASIC, usage(der.named_bits(1 << 6))),  # cRLSign
-        middle(BASIC, usage(der.named_bits(0x1DF), b"")),  # all but keyCertSign
+        middle(BASIC, usage(der_writer.named_bits(1 << 6))),  # cRLSign
+        middle(BASIC, usage(der_writer.named_bits(0x1DF), b"")),  # all but keyCertSign
         middle(BASIC, usage(b"\x03\x01\0")),  # 4.2.1.3: at least one bit
         middle(BASIC, usage(b"\x03\x02\x08\x04")),  # more unused bits than there are
         middle(BASIC, usage(b"\x03\x02\x02\x07")),  # unused bits that are set
         middle(BASIC, usage(b"\x03\0")),
         middle(BASIC, usage(b"\x04\x01\x04")),
-        middle(BASIC, usage(der.named_bits(1 << 5) + NULL)),
+        middle(BASIC, usage(der_writer.named_bits(1 << 5) + NULL)),
         middle(BASIC, usage(b"")),
-        top(BASIC, usage(der.named_bits(1))),
-        end(usage(der.named_bits(1 << 5))),  # keyCertSign without being a CA
-        end(extension(oid.BASIC_CONSTRAINTS, sequence()), usage(der.named_bits(1 << 5))),
+        top(BASIC, usage(der_writer.named_bits(1))),
+        end(usage(der_writer.named_bits(1 << 5))),  # keyCertSign without being a CA
+        end(extension(oid.BASIC_CONSTRAINTS, sequence()), usage(der_writer.named_bits(1 << 5))),
     ]
     judge(device, tally, right, wrong)
 
@@ -421,8 +424,8 @@ def test_basic_constraints(device, tally):
         return extension(oid.BASIC_CONSTRAINTS, sequence(*parts), critical)
 
     right = [
-        middle(basic(TRUE, der.integer(0)), USAGE),
-        middle(basic(TRUE, der.integer(1 << 100)), USAGE),
+        middle(basic(TRUE, der_writer.integer(0)), USAGE),
+        middle(basic(TRUE, der_writer.integer(1 << 100)), USAGE),
         middle(basic(TRUE, critical=b""), USAGE),  # critical is for strict=True: x509-limbo
         end(basic()),
         end(basic(FALSE)),  # the default written out
@@ -433,29 +436,29 @@ def test_basic_constraints(device, tally):
         middle(USAGE),
         middle(basic(b"\x01\x01\x01"), USAGE),
         middle(basic(b"\x01\0"), USAGE),
-        middle(basic(der.integer(3)), USAGE),  # 4.2.1.9: a length without cA
+        middle(basic(der_writer.integer(3)), USAGE),  # 4.2.1.9: a length without cA
         middle(basic(TRUE, b"\x02\x01\xff"), USAGE),  # below zero
-        middle(basic(TRUE, der.integer(0), NULL), USAGE),
-        middle(basic(der.integer(0), TRUE), USAGE),
+        middle(basic(TRUE, der_writer.integer(0), NULL), USAGE),
+        middle(basic(der_writer.integer(0), TRUE), USAGE),
         middle(extension(oid.BASIC_CONSTRAINTS, CA_TRUE + NULL), USAGE),
         middle(extension(oid.BASIC_CONSTRAINTS, TRUE), USAGE),
         middle(extension(oid.BASIC_CONSTRAINTS, b""), USAGE),
         top(basic(FALSE), USAGE),
         top(USAGE),
-        top(basic(TRUE, der.integer(0)), USAGE),
+        top(basic(TRUE, der_writer.integer(0)), USAGE),
     ]
     judge(device, tally, right, wrong)
 
 
 def test_name_constraints(device, tally):
     def constraints(*trees, permitted=0xA0, critical=TRUE):
-        value = sequence(der.tlv(permitted, *(sequence(tree) for tree in trees)))
+        value = sequence(der_writer.tlv(permitted, *(sequence(tree) for tree in trees)))
         return extension(oid.NAME_CONSTRAINTS, value, critical)
 
     def names(*texts):
         return extension(oid.SUBJECT_ALT_NAME, general_name.encode(list(texts)), b"")
 
-    dns = der.tlv(0x82, b"example.com")
+    dns = der_writer.tlv(0x82, b"example.com")
     inside, outside = names("dns:a.example.com"), names("dns:a.example.org")
 
     def below(constraint, *extensions):
@@ -474,14 +477,21 @@ def test_name_constraints(device, tally):
         below(constraints(dns), names("dns:a.example.com.evil.org")),
         below(constraints(dns, critical=b""), outside),  # they count also where not critical
         below(constraints(dns, permitted=0xA1), inside),
-        below(constraints(dns + der.tlv(0x80, b"\x01")), inside),  # minimum: 4.2.1.10 has 0 alone
-        below(constraints(dns + der.tlv(0x81, b"\x05")), inside),  # maximum: not used
-        below(constraints(der.tlv(0x82, b"a.example.com"), permitted=0xA1), inside),
+        below(
+            constraints(dns + der_writer.tlv(0x80, b"\x01")), inside
+        ),  # minimum: 4.2.1.10 has 0 alone
+        below(constraints(dns + der_writer.tlv(0x81, b"\x05")), inside),  # maximum: not used
+        below(constraints(der_writer.tlv(0x82, b"a.example.com"), permitted=0xA1), inside),
         below(extension(oid.NAME_CONSTRAINTS, sequence()), inside),  # neither list
         below(extension(oid.NAME_CONSTRAINTS, b""), inside),
         below(extension(oid.NAME_CONSTRAINTS, sequence(NULL)), inside),
-        below(constraints(der.tlv(0x87, bytes(7))), names("ip:10.0.0.1")),  # no address and mask
-        below(constraints(der.tlv(0x87, bytes.fromhex("0a000000ff00ff00"))), names("ip:11.0.0.1")),
+        below(
+            constraints(der_writer.tlv(0x87, bytes(7))), names("ip:10.0.0.1")
+        ),  # no address and mask
+        below(
+            constraints(der_writer.tlv(0x87, bytes.fromhex("0a000000ff00ff00"))),
+            names("ip:11.0.0.1"),
+        ),
     ]
     # Of the root, for all below it, the leaf of the second CA too.
     both = made("root", 0, "root", 0, (BASIC, USAGE, constraints(dns)))
@@ -492,7 +502,7 @@ def test_name_constraints(device, tally):
 
 def test_extended_key_usage(device, tally):
     def usages(*kinds, critical=b""):
-        value = sequence(*(der.oid(oid.encode(kind)) for kind in kinds))
+        value = sequence(*(der_writer.oid(oid_text.encode(kind)) for kind in kinds))
         return extension(oid.EXT_KEY_USAGE, value, critical)
 
     server, client, any_usage = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"

@@ -1,8 +1,9 @@
 """Cuts the power at every flash operation of an action, in every mode; runs in MicroPython.
 
-`micropython cut_everywhere.py HOST_TESTS MODULE` runs the SCENARIOS of a module beside this file
-and prints one JSON object each: {"name", "operations", "cuts", "old", "new", "lost"}. A scenario
-is a class with three methods, on an empty littlefs at /flash (a real one, over flash_chip.Memory):
+`micropython cut_everywhere.py HOST_TESTS MODULE [ERRNO]` runs the SCENARIOS of a module beside
+this file and prints one JSON object each: {"name", "operations", "cuts", "old", "new", "lost"}. A
+scenario is a class with three methods, on an empty littlefs at /flash (a real one, over
+flash_chip.Memory):
 
     prepare()   writes the old state
     action()    leads to the new state; may be `async def`
@@ -11,7 +12,7 @@ is a class with three methods, on an empty littlefs at /flash (a real one, over 
 For each cut the chip is set back to the old state, action() runs until the power fails, and the
 chip is mounted anew, as a reboot does. check() then has to find one state or the other; action()
 has to lead to the new state from there; and nothing may be left over that an action without a cut
-leaves not.
+leaves not. With ERRNO the chip refuses what is written instead: see refused_everywhere().
 """
 
 import asyncio
@@ -79,6 +80,55 @@ def cut_everywhere(scenario, prog=32):
     return found
 
 
+def refused_everywhere(scenario, errno, prog=32):
+    """The same with a chip that refuses every operation from each one on, instead of a cut.
+
+    errno: ENOSPC, as of a full flash, or EIO, as of one that is worn out. action() has to end in
+    an EstError; and to lead to the new state once the chip takes what is written.
+    """
+    import flash_chip
+    from est_errors import EstError
+
+    chip = flash_chip.Memory(BLOCKS)
+    _on(chip, prog, scenario.prepare, new=True)
+    before = chip.content
+    chip = flash_chip.Memory(BLOCKS, before)
+    _on(chip, prog, scenario.action)
+    found = {"name": scenario.__class__.__name__, "operations": chip.operations, "cuts": 0}
+    found.update({"old": 0, "new": 0, "lost": 0, "told": 0, "errors": []})
+    problems = []
+
+    def refused():
+        try:
+            scenario.action()
+        except EstError as error:
+            found["told"] += 1
+            if str(error) not in found["errors"]:
+                found["errors"].append(str(error))
+
+    for at in range(1, found["operations"] + 1):
+        gc.collect()
+        chip = flash_chip.Memory(BLOCKS, before)
+        chip.refuse(at, errno)
+        found["cuts"] += 1
+        where = "operation %d of %d" % (at, found["operations"])
+        try:
+            _on(chip, prog, refused)
+        except Exception as error:
+            problems.append("%s: not in words: %r" % (where, error))
+        chip = flash_chip.Memory(BLOCKS, chip.content)
+        try:
+            found[_on(chip, prog, scenario.check)] += 1
+            _on(chip, prog, scenario.action)
+            if _on(chip, prog, scenario.check) != "new":
+                problems.append(where + ": it does not go on")
+        except Exception as error:
+            found["lost"] += 1
+            problems.append("%s: lost: %r" % (where, error))
+    found["problems"] = problems
+    return found
+
+
 def _on(chip, prog, step, new=False):
     """Run a step with the chip mounted, and return what it returns."""
     import flash_chip
@@ -104,14 +154,17 @@ def _tree(folder):
             yield path
 
 
-def _main(host_tests, module):
+def _main(host_tests, module, errno=None):
     sys.path[1:1] = [host_tests + part for part in ("/../lib", "/shim/board", "/unit")]
     import checks
 
     checks.HOST_TESTS = host_tests
     for scenario in __import__(module).SCENARIOS:
         for prog in (32, 256):  # as on ESP32, and as on RP2040
-            found = cut_everywhere(scenario(), prog)
+            if errno:
+                found = refused_everywhere(scenario(), int(errno), prog)
+            else:
+                found = cut_everywhere(scenario(), prog)
             found["prog"] = prog
             print(json.dumps(found))
 

@@ -53,7 +53,9 @@ def test_a_power_cut_is_told_and_the_next_boot_goes_on(server, interpreter, tmp_
     at = [*server.at, *server.credential, "--subject", "CN=x"]
     cut = estctl("device", *options, *at, "--power-cut-at", "12", "--power-cut-mode", "after")
     assert cut.status == 1 and "the power was cut at flash operation 12: " in cut.err
-    assert estctl("device", *options).status == 0
+    late = estctl("device", *options, "--power-cut-at", "5000")
+    assert late.status == 0 and "the power was not cut" in late.err
+    assert f"ended after {late.json['flash_operations']} flash operations" in late.err
 
 
 def test_what_is_no_image_and_what_cannot_use_one_are_clear_errors(server, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from errno import EIO, ENOSPC
 
 import pytest
 from estctl import interpreters
@@ -11,14 +12,14 @@ SCENARIOS = {"FirstEnrolment", "RenewalWithRekey", "AnchorRollover"}
 HEAP = "2m"  # for the chip; the board's own heap is not what is tried here
 
 
-def cuts(name, module):
+def cuts(name, module, *errno):
     """Run the scenarios of a module in one interpreter; return what came of each."""
     program = interpreters.find(name)
     if program is None:
         pytest.skip(interpreters.why_missing(name))
     command = [program, "-X", f"heapsize={HEAP}", HOST_TESTS / "power/cut_everywhere.py"]
     done = subprocess.run(
-        [str(part) for part in [*command, HOST_TESTS, module]],
+        [str(part) for part in [*command, HOST_TESTS, module, *errno]],
         capture_output=True,
         text=True,
         timeout=240,
@@ -55,3 +56,26 @@ def test_a_store_that_is_not_safe_is_found_out(name):
     in_place, two_files = cuts(name, "unsafe_scenarios")[::2]
     assert in_place["lost"] > 0 and "lost: ValueError" in in_place["problems"][0]
     assert two_files["lost"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "errno"), [("unix32", ENOSPC), ("unix32", EIO), ("unix", ENOSPC)]
+)
+def test_flash_that_refuses_from_any_operation_on_is_told_and_costs_nothing(
+    name, errno, torture, tally
+):
+    tally.subject = "full flash, no handles, DNS, radio"
+    if (name, errno) != ("unix32", ENOSPC) and not torture:
+        pytest.skip("only in make torture")
+    found = cuts(name, "store_scenarios", errno)
+    assert {each["name"] for each in found} == SCENARIOS
+    for each in found:
+        tally.tried += each["cuts"]
+        tally.failed_cleanly += each["told"]
+        tally.recovered += each["old"] + each["new"]
+        tally.identities_lost += each["lost"]
+        assert each["problems"] == []
+        assert each["told"] == each["cuts"] == each["old"] + each["new"] == each["operations"]
+        if errno == ENOSPC:
+            assert all(text.endswith("the file system is full") for text in each["errors"]), each
+    assert tally.nothing_lost()

@@ -5,6 +5,7 @@ import base64
 import email
 import hashlib
 import subprocess
+import time
 
 import pytest
 from commands import openssl
@@ -173,3 +174,24 @@ def test_a_file_that_is_no_aes_key_starts_no_server(refused, tmp_path):
         assert status == 2 and "AES key of 16 or 32 octets" in text
     status, text = refused("--key-encryption-key", tmp_path / "missing")
     assert status == 2 and "missing" in text
+
+
+def test_the_end_does_not_wait_for_keys_that_are_being_made(start, desk, torture):
+    if not torture:
+        pytest.skip("two dozen RSA keys of 4096 bits: only in make torture")
+    server = start()
+    data = desk.folder / "request"
+    data.write_bytes(desk.request("/CN=many", key=("-newkey", "rsa:4096")))
+    command = ["curl", "--silent", "--insecure", "--config", str(server.login)]
+    command += ["--header", "Content-Type: application/pkcs10", "--data-binary", f"@{data}"]
+    url = f"{server.facts['url']}/.well-known/est/serverkeygen"
+    clients = [subprocess.Popen([*command, url], stdout=subprocess.DEVNULL) for _ in range(24)]
+    try:
+        time.sleep(2)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 12
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()

@@ -84,4 +84,7 @@ def start():
     return boot(options.get("approve"), meter, None)
 
 
-print(json.dumps(start()))
+try:
+    print(json.dumps(start()))
+except MemoryError:  # before main.py could say so, or after
+    print("failed: boot: not enough memory: the heap is too small")

@@ -3,10 +3,11 @@ import os
 
 from checks import Skip, raises, vector
 from devid import record, trust
+from devid import store as store_module
 from devid.record import Record
 from devid.store import IDENTITY, PENDING, TIME, TRUST, Store
 from devid.trust import Trust
-from est_errors import StorageError
+from est_errors import EstError, StorageError
 from pki import cms
 
 CERTIFICATES = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
@@ -264,3 +265,51 @@ def test_the_last_sequence_number_counts_as_damage():
     keep(store, SECOND)  # the next number of the slot that counts
     assert record.load(store) == SECOND
     forget("test_store_last")
+
+
+class Exhausting:
+    """Parts of an item of which the second one finds no memory, when it is written."""
+
+    measured = False
+
+    def __iter__(self):
+        yield b"first"
+        if self.measured:
+            raise MemoryError
+        self.measured = True
+
+
+def test_memory_that_runs_out_in_a_commit_leaves_no_slot_that_looks_damaged():
+    store = empty("test_store_k")
+    for _ in range(2):
+        keep(store, RECORD)
+        names = os.listdir("test_store_k")
+        raises(MemoryError, store.commit, {IDENTITY: Exhausting()})
+        assert record.load(store) == RECORD and not store.clean(), names
+    forget("test_store_k")
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_damage():
+    store = empty("test_store_l")
+    keep(store, RECORD)
+    keep(store, SECOND)
+    whole = [content("test_store_l/" + name) for name in SLOTS]
+    for code in (12, 23, 24):  # ENOMEM, ENFILE, EMFILE
+        for name in SLOTS:
+
+            def busy(path, mode):
+                if path.endswith(name):  # noqa: B023
+                    raise OSError(code)  # noqa: B023
+                return open(path, mode)
+
+            store_module.open = busy
+            try:
+                for step in (store.clean, store.settle, lambda: keep(store, RECORD)):
+                    error = raises(EstError, step)
+                    assert not isinstance(error, StorageError), error
+                    assert "cannot be read now" in str(error)
+            finally:
+                del store_module.open
+            assert [content("test_store_l/" + name) for name in SLOTS] == whole
+    assert record.load(store) == SECOND and not store.clean()
+    forget("test_store_l")

@@ -132,8 +132,11 @@ class DeviceIdentity:
             )
         except EstError as found:
             error = self._with_clock(found)
+        except OSError as found:  # no part of the library can be loaded: no handles, or bad flash
+            error = EstError("the file system says %s" % found, "enrol")
         finally:
             self._busy = False
+            gc.collect()  # to forget takes memory, too
             forget("est", *FOR_TRUST)
         self._error = str(error)
         raise error

@@ -13,7 +13,7 @@ Slot ::= "EST", version, sequence (4 octets), length of each item (4 octets each
 import hashlib
 import os
 
-from est_errors import StorageError
+from est_errors import EstError, StorageError
 from micropython import const
 
 IDENTITY = const(0)
@@ -27,7 +27,9 @@ _ITEMS = const(4)
 _HEAD = const(24)  # octets before the items
 _RECORD = const(32)  # octets after them
 _PIECE = const(256)  # octets that are copied or hashed at a time
-_FULL = const(28)  # ENOSPC
+_FULL = const((28, 36))  # ENOSPC; littlefs makes ENAMETOOLONG of it where a file is new
+_ABSENT = const((2, 20))  # ENOENT, ENOTDIR
+_BUSY = const((12, 23, 24))  # ENOMEM, ENFILE, EMFILE: they say nothing of what is on flash
 _LAST = const(0xFFFFFFFE)  # sequence number: the next one has to fit into its octets
 _LARGEST = const(65535)  # octets of one item; nothing that is kept is half as large
 
@@ -98,7 +100,7 @@ class Store:
                 os.rmdir(self._folder)
             except OSError as error:
                 raise StorageError(
-                    "the folder %s cannot be made: %s" % (self._folder, error), "store"
+                    "the folder %s cannot be made: %s" % (self._folder, _reason(error)), "store"
                 )
 
     def load_time(self):
@@ -124,17 +126,17 @@ class Store:
         return newest
 
     def _examine(self, name):
-        """Return (sequence, sizes) of a slot; None where there is none, False: it is damaged."""
-        path = self._folder + name
+        """Return (sequence, sizes) of a slot; None where there is none, False: it is damaged.
+
+        Raises EstError where it cannot be read now: nobody may take that for damage.
+        """
         try:
-            os.stat(path)
-        except OSError:
-            return None
-        try:
-            with open(path, "rb") as file:
+            with open(self._folder + name, "rb") as file:
                 return _whole(file)
-        except OSError:
-            return False
+        except OSError as error:
+            if error.args[0] in _BUSY:
+                raise EstError("the identity on flash cannot be read now: %s" % error, "store")
+            return None if error.args[0] in _ABSENT else False
 
     def _spare(self, found):
         """Return the path of the slot that does not count."""
@@ -156,11 +158,12 @@ class Store:
             with open(target, "rb") as file:
                 if not _whole(file):
                     raise StorageError("the identity was not stored: flash reads back otherwise")
+        except MemoryError:
+            self._remove(target)  # else it would look like damage
+            raise
         except OSError as error:
             self._remove(target)
-            full = error.args[0] == _FULL
-            reason = "the file system is full" if full else "the file system says %s" % error
-            raise StorageError("the identity was not stored: " + reason)
+            raise StorageError("the identity was not stored: " + _reason(error))
 
     def _fill(self, file, found, sizes, changes):
         file.write(_MAGIC)
@@ -195,7 +198,8 @@ class Store:
                     left -= _PIECE
         except OSError:
             pass  # there is none, or it cannot be written: then it is removed all the same
-        self._remove(path)
+        finally:
+            self._remove(path)
 
     def _remove(self, path):
         try:
@@ -218,6 +222,12 @@ class _Hashed:
     def finish(self):
         """Write the commit record."""
         self._file.write(self._hasher.digest())
+
+
+def _reason(error):
+    if error.args[0] in _FULL:
+        return "the file system is full"
+    return "the file system says %s" % error
 
 
 def _whole(file):

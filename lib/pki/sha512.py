@@ -116,6 +116,7 @@ def _fastest():
 
             _engine = sha512_portable
             del sha512_portable
-        # Held by this module alone, so that it leaves the heap with it.
-        forget("pki.sha512_viper", "pki.sha512_portable")
+        # Held by this module alone, so that it leaves the heap with it. Machine code stays: see
+        # pki.p256_field.
+        forget("pki.sha512_portable")
     return _engine

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import sys
 import time
 from enum import Enum
 from pathlib import Path
@@ -218,6 +219,10 @@ def device(
                 speed,
             )
             chip.get()
+            took = went.report["flash_operations"] if went.report else None
+            if power_cut_at and took is not None and took < power_cut_at:
+                text = f"the boot ended after {took} flash operations, before --power-cut-at"
+                print(f"estctl: {text} {power_cut_at}: the power was not cut", file=sys.stderr)
             values = _result(flash, went)
             record, authorities = values.pop("record"), values.pop("ca")
             if out_key:
@@ -227,6 +232,8 @@ def device(
             if out_ca:
                 files.write_certificates(out_ca, authorities)
     except est.EstError as error:
+        if heap and "not enough memory" in error.message:
+            error.message += f"; give more than --heap {heap}"
         output.fail(error, as_json)
     if not as_json:
         del values["console"]  # it was shown while the board ran
@@ -296,6 +303,10 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     report = went.report
     if report is None:
         last = went.lines[-1] if went.lines else "it printed nothing"
+        if went.status < 0:
+            raise est.EstError(f"the interpreter crashed, signal {-went.status}: {last}", "boot")
+        if "memory" in last.lower():  # so little that the board's own program cannot say it
+            raise est.EstError("not enough memory: the heap is too small", "boot")
         raise est.EstError(f"the board stopped without a report: {last}", "boot")
     if report["failure"]:
         raise _error(report)

@@ -32,11 +32,15 @@ _BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
 
 @dataclass
 class Boot:
-    """How a boot went: the board's own report, or what it printed instead of one."""
+    """How a boot went: the board's own report, or what it printed instead of one.
+
+    status: of the interpreter's process; below 0: the signal that ended it.
+    """
 
     report: dict[str, Any] | None
     lines: list[str]
     seconds: float
+    status: int
 
 
 def prepare(flash: Path, board: str, compiled: bool, march: str = "") -> None:
@@ -128,7 +132,7 @@ def boot(
     command += [str(shim) for shim in shims] + (["--meter"] if meter else [])
     command += [f"--approve={approve}"] if approve else []
     lines: list[str] = []
-    report = None
+    report, ended = None, 0
     started = time.monotonic()
     with subprocess.Popen(
         command,
@@ -157,10 +161,10 @@ def boot(
                     continue
                 lines.append(line)
                 echo(line)
-            process.wait(_BOOT_DEADLINE)
+            ended = process.wait(_BOOT_DEADLINE)
         finally:
             process.kill()
-    return Boot(report, lines, time.monotonic() - started)
+    return Boot(report, lines, time.monotonic() - started, ended)
 
 
 def _command(interpreter: str, heap: str | None) -> list[str]:

@@ -4,7 +4,8 @@ A block device as MicroPython's `vfs` wants it (the extended interface), with bl
 are erased to 0xFF and then programmed, which only clears bits, as NOR flash does. Each prog and
 each erase is one operation. The power can be cut at one of them: that raises PowerCut, which ends
 the program, as no board goes on without power. From there on nothing reaches the chip, and what
-touches it raises PowerCut, too.
+touches it raises PowerCut, too. And from an operation on the chip can refuse all of them, as where
+there is no room any more.
 """
 
 from errno import EIO
@@ -12,6 +13,8 @@ from errno import EIO
 BLOCK = 4096
 PROG = 32  # octets: the least that littlefs reads and programs; what VfsLfs2 takes on ESP32
 MODES = ("before", "torn", "after")  # not done, done by half, done; and then the power is gone
+
+_EMPTY = b"\xff" * 64  # written piece by piece: a real chip takes no heap to erase a block
 
 _BLOCK_COUNT, _BLOCK_SIZE, _ERASE = 4, 5, 6  # what littlefs asks of ioctl()
 
@@ -29,6 +32,7 @@ class Chip:
     def __init__(self, blocks):
         self._blocks = blocks
         self._at = self._mode = None
+        self._refused_from, self._errno = None, 0
         self.operations = 0
         self.off = ""
 
@@ -37,6 +41,10 @@ class Chip:
         if mode not in MODES:
             raise ValueError("%s is none of %s" % (mode, ", ".join(MODES)))
         self.operations, self._at, self._mode = 0, at, mode
+
+    def refuse(self, at, errno):
+        """Refuse all operations from `at` on, as in cut(), with an error (ENOSPC, EIO)."""
+        self.operations, self._refused_from, self._errno = 0, at, errno
 
     def readblocks(self, number, buf, offset=0):
         """Read into buf, from an offset in a block."""
@@ -48,6 +56,8 @@ class Chip:
         """Program buf at an offset in a block that is erased there."""
         if self.off:
             return self._dead()
+        if self._refuses():
+            return -self._errno
         if self._next("prog", number):
             buf = memoryview(buf)[: len(buf) // 2]
         self._program(number, offset, buf)
@@ -62,10 +72,18 @@ class Chip:
         if operation == _ERASE:
             if self.off:
                 return self._dead()
+            if self._refuses():
+                return -self._errno
             half = self._next("erase", argument)
             self._fill(argument, BLOCK // 2 if half else BLOCK)
             self._done()
         return 0
+
+    def _refuses(self):
+        if self._refused_from is None or self.operations + 1 < self._refused_from:
+            return False
+        self.operations += 1
+        return True
 
     def _next(self, what, number):
         """Count an operation; return whether only its first half is to be done."""
@@ -89,6 +107,10 @@ class Chip:
         if self.off:
             raise PowerCut(self.off)
         return 0
+
+    def _erase(self, number, size):
+        for offset in range(0, size, len(_EMPTY)):
+            self._write(number, offset, _EMPTY)
 
     def _program(self, number, offset, buf):
         old = bytearray(len(buf))
@@ -128,7 +150,7 @@ class Memory(Chip):
         if size == BLOCK:
             self._content.pop(number, None)
         else:
-            self._write(number, 0, b"\xff" * size)
+            self._erase(number, size)
 
 
 class File(Chip):
@@ -158,7 +180,7 @@ class File(Chip):
         self._file.write(buf)
 
     def _fill(self, number, size):
-        self._write(number, 0, b"\xff" * size)
+        self._erase(number, size)
 
 
 def mounted(chip, where, prog=PROG, new=False):

@@ -5,11 +5,13 @@ A file radio.json on the board's flash makes the radio play what real ones do:
      "refusals": 2,         so many attempts fail, as at an access point that restarts
      "silent": 1,           before them, so many end in nothing at all
      "errors": 1,           and before those, so many raise OSError in connect()
-     "drop_after": 0.5}     seconds after which the first connection is lost, once
+     "drop_after": 0.5,     seconds after which the first connection is lost, once
+     "jammed": "file"}      there is no radio while such a file is on the board's flash
 What it did is counted in `log`, for tests.
 """
 
 import json
+import os
 import time
 
 import machine
@@ -61,7 +63,16 @@ class WLAN:
         if WLAN._lost_at is not None and time.time() >= WLAN._lost_at:
             WLAN._lost_at = None
             WLAN._status = STAT_IDLE
+        if WLAN._play and self._jammed():
+            WLAN._status = STAT_IDLE
         return WLAN._status == STAT_GOT_IP
+
+    def _jammed(self):
+        try:
+            os.stat(WLAN._play["jammed"])
+            return True
+        except (KeyError, OSError):
+            return False
 
     def status(self):
         return WLAN._status
@@ -75,6 +86,8 @@ class WLAN:
             WLAN._lost_at = time.time() + WLAN._play.pop("drop_after")
 
     def _answer(self, play, ssid, key):
+        if self._jammed():
+            return STAT_NO_AP_FOUND
         for name in ("errors", "silent", "refusals"):
             if play.get(name):
                 play[name] -= 1

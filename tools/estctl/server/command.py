@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ from estctl.server.settings import (
     TlsVersions,
 )
 from estctl.timeline import Timeline
+
+_LONGEST_END = 8.0  # seconds from a signal to the end, whatever is under way
 
 _CA, _CLIENTS, _ROLES = "The CA", "Who may connect and enrol", "Roles to play"
 
@@ -326,6 +329,10 @@ async def _serve(settings: Settings, as_json: bool) -> None:
         else:
             _introduce(facts, running.phases)
         await stop.wait()
+        # A thread that makes a large RSA key cannot be interrupted, and the end would wait for it.
+        last = threading.Timer(_LONGEST_END, os._exit, [output.DONE])
+        last.daemon = True
+        last.start()
 
 
 def _show(event: Event) -> None:
