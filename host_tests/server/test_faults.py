@@ -21,7 +21,7 @@ from hostile import FaultyServer
 from outside import signed_by
 
 NOTIFY, FIN, RST, OPEN = "close_notify", "FIN", "RST", "open"
-QUIET = 0.2  # seconds
+QUIET = 0.1  # seconds
 MOST = 20_000  # octets of what never ends
 
 
