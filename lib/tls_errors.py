@@ -9,7 +9,9 @@ from micropython import const
 _TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for want of memory
 # Of mbedTLS, MBEDTLS_ERR_SSL_...: a fatal alert came; bad certificate (extended key usage).
 _FATAL_ALERT = const(-0x7780)
-_BROKEN = (32, 54, 104)  # EPIPE, ECONNRESET of macOS, ECONNRESET
+# MBEDTLS_ERR_SSL_CONN_EOF, EPIPE, ECONNRESET of macOS, ECONNRESET, and what asyncio says
+_BROKEN = (-0x7280, 32, 54, 104, -32, -54, -104, "Connection lost")
+_DAMAGED = (-0x7180, -0x7200, -0x7700)  # ..._INVALID_MAC, _INVALID_RECORD, _UNEXPECTED_MESSAGE
 _BAD_CERTIFICATE = const(-0x7A00)
 _EXTENSION = const(-0x2500)  # MBEDTLS_ERR_X509_INVALID_EXTENSIONS, less than 0x80 of detail below
 
@@ -53,11 +55,13 @@ def explain(error, host, port, psk=False):
     if code == 12 or code == -0x7F00:
         return NetworkError(where + ": not enough memory for TLS" + _memory())
     # CPython's asyncio gives no code where the server ended the handshake without an alert.
-    if not error.args or (isinstance(code, int) and abs(code) in _BROKEN):
+    if not error.args or code in _BROKEN:
         return NetworkError(
             "%s: the connection was broken off; where that happens at once, the server may %s"
             % (where, "not take the pre-shared key" if psk else "want a client certificate")
         )
+    if code in _DAMAGED:
+        return NetworkError(where + ": what came was damaged on its way, or is no TLS")
     return NetworkError("%s: connection failed (%s)" % (where, error))
 
 
