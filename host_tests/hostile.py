@@ -221,7 +221,7 @@ class World:
         began: says when it went wrong (time.monotonic()), or None. again: whether to try that.
         """
         outcome = Outcome(f"{self.lives.name}: {flow}: {what}")
-        wish, check = getattr(self, "_" + flow)()
+        wish, check = self.flow(flow)
         begin()
         started = time.monotonic()
         try:
@@ -239,6 +239,12 @@ class World:
         if "flash" in wish:
             shutil.rmtree(wish["flash"])
         return outcome
+
+    def flow(self, name: str) -> tuple[dict[str, Any], Callable[[bool, Any], str]]:
+        """Return (what to live, and what then says what is wrong with its identity, or "")."""
+        flows = {"boot": self._boot, "renew": self._renew}
+        flows.update(serverkeygen=self._serverkeygen, fullcmc=self._fullcmc)
+        return flows[name]()
 
     def _recover(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Live on as usual, and wait where the server had said so."""
