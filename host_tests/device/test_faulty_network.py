@@ -14,6 +14,8 @@ from estctl import interpreters
 from faulty_proxy import KINDS, FaultyProxy, Place
 from hostile import OPERATIONS, FaultyServer, World, judge
 
+pytestmark = pytest.mark.timeout(3600)  # seconds; of --torture
+
 # Where in a record: before it, in its header, in its contents, before its last octet.
 OCTETS = {
     "cut": (0, 1, -1),

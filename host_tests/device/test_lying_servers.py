@@ -8,8 +8,11 @@ import itertools
 
 import pytest
 from estctl import interpreters
+from estctl.server import csrattrs
 from estctl.server.faults import CATALOGUE
 from hostile import LIMITS, OPERATIONS, FaultyServer, World, judge
+
+pytestmark = pytest.mark.timeout(3600)  # seconds; of --torture
 
 NETWORK = [name for name in CATALOGUE if CATALOGUE[name].in_the_middle]
 LIES = [name for name in CATALOGUE if name not in NETWORK]
@@ -23,7 +26,7 @@ STRIDE = 37  # octets of a body between two cuts
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with FaultyServer(tmp_path_factory.mktemp("server")) as server:
+    with FaultyServer(tmp_path_factory.mktemp("server"), csrattrs=csrattrs.DEFAULT) as server:
         yield server
 
 
@@ -66,14 +69,15 @@ def lies(world, torture):
 
 def test_servers_that_lie(world, torture, tally):
     tally.subject = "servers that lie"
-    outcomes = []
+    outcomes, strange = [], []
     for flow, name, operation in lies(world, torture):
         outcome = under(world, flow, f"{name}@{operation}")
         outcomes.append(outcome)
-        assert outcome.played, outcome
         harmless = HARMLESS_CSRATTRS if operation == "csrattrs" else HARMLESS
-        assert ("result" in (outcome.answer or {})) == (name in harmless), outcome
+        if not outcome.played or ("result" in (outcome.answer or {})) != (name in harmless):
+            strange.append(outcome)
     judge(tally, outcomes)
+    assert not strange, strange
 
 
 def places(world, torture):

@@ -275,10 +275,11 @@ class DeviceIdentity:
             one_time.erase(settings, self._log)
 
     def _life(self):
-        """Return (when the certificate is to be renewed, when it ends), Unix seconds."""
+        """Return (when to renew the certificate, when it or its chain ends), Unix seconds."""
         from devid import schedule
 
-        return schedule.renewal(self._record.certificate, self._settings.renew_at)
+        record = self._record
+        return schedule.renewal(record.certificate, self._settings.renew_at, record.chain)
 
     def _refresh_due(self):
         """Return when /cacerts is to be asked anew; at most once a day in vain."""

@@ -8,8 +8,10 @@ from est_errors import StorageError
 from heap import forget
 
 
-def renewal(certificate, share):
+def renewal(certificate, share, chain=()):
     """Return (due, end) of a certificate (DER bytes): Unix seconds (int).
+
+    chain: what stands above it (DER bytes each): it is of no use once one of those has ended.
 
     It is due when `share` (0 to 1) of its life is over, less up to a tenth of its life that is
     this device's own, so that a fleet that was enrolled at once does not come back at once.
@@ -18,6 +20,8 @@ def renewal(certificate, share):
 
     parsed = x509.Certificate(certificate)
     start, end = parsed.not_before, parsed.not_after
+    for raw in chain:
+        end = min(end, x509.Certificate(raw).not_after)
     life = end - start
     hasher = hashlib.sha256(_unique_id())
     hasher.update(parsed.subject)
