@@ -42,7 +42,10 @@ async def error(response, limits, now, authenticated):
         return ServerError("the server does not know this URL or label (404)" + shown, 404, reason)
     if 300 <= status < 400:
         where = response.headers.get("location", "nowhere")[:80]
-        rule = "other hosts have to stand in the setting redirects"
+        rule = (
+            "at most %d are, and other hosts have to stand in the setting redirects"
+            % limits.MAX_REDIRECTS
+        )
         if where[:5].lower() == "http:":
             rule = "plain HTTP never is (RFC 7030 3.3)"
         return ServerError(

@@ -1,7 +1,7 @@
 """The decoded body of a successful EST response (RFC 7030 section 4, RFC 8951)."""
 
 from base64_stream import Base64Reader
-from est_errors import LimitError, ProtocolError
+from est_errors import LimitError, NetworkError, ProtocolError
 from micropython import const
 
 _SEQUENCE = const(0x30)  # DER begins so; base64 of it begins with "M"
@@ -15,7 +15,8 @@ async def body(response, limits, view):
 
     view: memoryview of the buffer for its text. The content type is taken leniently, and
     Content-Transfer-Encoding is ignored (RFC 8951 3). Bare DER and PEM, which some servers send,
-    are told by their first octet. Raises ProtocolError, and LimitError above limits.MAX_BODY.
+    are told by their first octet. Raises ProtocolError, NetworkError where the
+    connection ends before it, and LimitError above limits.MAX_BODY.
     """
     reader = _reader(response, view, await response.readinto(view))
     out = bytearray()
@@ -50,7 +51,7 @@ async def certificates(response, limits, view):
 
 
 def _cut_off():
-    return ProtocolError("the connection ended before the response's body")
+    return NetworkError("the connection ended before the response's body")
 
 
 def _reader(response, view, count):

@@ -96,7 +96,7 @@ class HttpConnection:
             if checked == len(self._view):
                 raise LimitError("HTTP: a line is longer than %d bytes" % checked)
             if not await self._fill():
-                raise ProtocolError("HTTP: the connection ended inside a head")
+                raise NetworkError("HTTP: the connection ended inside a head")
 
     async def _fill(self):
         """Move what is unread to the front, receive behind it; return the count, 0 at the end."""
@@ -161,8 +161,8 @@ class Response:
     async def readinto(self, view):
         """Read the next bytes of the body into view; return the count, 0 at the end.
 
-        Raises ProtocolError where the body is shorter than announced or badly framed, and
-        LimitError where it is far longer than any that the limits allow.
+        Raises NetworkError where the body is shorter than announced, ProtocolError where it is
+        badly framed, LimitError where it is far longer than any that the limits allow.
         """
         if self._chunked and not self._left and not self._done:
             await self._next_chunk()
@@ -175,7 +175,7 @@ class Response:
         count = await self._connection._readinto(view)
         if not count:
             if self._left != _UNTIL_CLOSE:
-                raise ProtocolError("HTTP: the connection ended inside the body")
+                raise NetworkError("HTTP: the connection ended inside the body")
             self._done = True
             return 0
         self._body_left -= count

@@ -10,7 +10,9 @@ _TIGHT = const(48000)  # bytes of free heap below which a TLS failure may be for
 # Of mbedTLS, MBEDTLS_ERR_SSL_...: a fatal alert came; bad certificate (extended key usage).
 _FATAL_ALERT = const(-0x7780)
 _UNKNOWN_NAME = (-2, -3, -200, -202)  # of getaddrinfo(): EAI_NONAME and EAI_AGAIN, and lwIP's
-_BROKEN = (32, 54, 104, 29312)  # EPIPE, ECONNRESET of macOS, ECONNRESET; mbedTLS: end of file
+# MBEDTLS_ERR_SSL_CONN_EOF, EPIPE, ECONNRESET of macOS, ECONNRESET, and what asyncio says
+_BROKEN = (-0x7280, 29312, 32, 54, 104, -32, -54, -104, "Connection lost")
+_DAMAGED = (-0x7180, -0x7200, -0x7700)  # ..._INVALID_MAC, _INVALID_RECORD, _UNEXPECTED_MESSAGE
 _BAD_CERTIFICATE = const(-0x7A00)
 _EXTENSION = const(-0x2500)  # MBEDTLS_ERR_X509_INVALID_EXTENSIONS, less than 0x80 of detail below
 
@@ -54,13 +56,15 @@ def explain(error, host, port, psk=False):
     if code == 12 or code == -0x7F00:
         return NetworkError(where + ": not enough memory for TLS" + _memory())
     # CPython's asyncio gives no code where the server ended the handshake without an alert.
-    if not error.args or (isinstance(code, int) and abs(code) in _BROKEN):
+    if not error.args or code in _BROKEN:
         return NetworkError(
             "%s: the connection was broken off; where that happens at once, the server may %s"
             % (where, "not take the pre-shared key" if psk else "want a client certificate")
         )
     if code in _UNKNOWN_NAME:
         return NetworkError(where + ": DNS does not know this host, or cannot be reached")
+    if code in _DAMAGED:
+        return NetworkError(where + ": what came was damaged on its way, or is no TLS")
     return NetworkError("%s: connection failed (%s)" % (where, error))
 
 

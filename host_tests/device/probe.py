@@ -117,4 +117,5 @@ def _main():
     print(json.dumps(outcome))
 
 
-_main()
+if __name__ == "__main__":
+    _main()

@@ -433,7 +433,7 @@ class TestBadAnswers:
 
         with ScriptedServer(script, context) as server:
             went = device.run("cacerts", port=server.port, anchors=[anchor])
-        fails(went, "ProtocolError", "ended inside the body")
+        fails(went, "NetworkError", "ended inside the body")
 
     def test_a_truncated_body_of_unknown_length(self, device, context, anchor):
         def script(connection):

@@ -289,7 +289,7 @@ class TestBadAnswers:
 
         with ScriptedServer(script, context) as server:
             went = device.run("serverkeygen", port=server.port, anchors=[anchor], csr=CSR)
-        fails(went, "ProtocolError", "ended inside the body")
+        fails(went, "NetworkError", "ended inside the body")
 
     def test_another_boundary_or_none(self, ask, certificate):
         body = multipart(key_part(octets(KEY)), certificate)

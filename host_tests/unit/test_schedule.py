@@ -17,6 +17,19 @@ def test_a_certificate_is_due_before_two_thirds_of_its_life_are_over():
     assert schedule.renewal(CERTIFICATE, 2 / 3) == (due, end), "it is the same each time"
 
 
+def test_a_certificate_ends_no_later_than_what_is_above_it():
+    # 99991231235959Z would be legal, too (RFC 5280 4.1.2.5): the chain says when to renew.
+    digits = "".join(c for c in unix_time.text(END)[2:] if c.isdigit()).encode()
+    above = CERTIFICATE.replace(digits + b"Z", digits[:2] + b"02" + digits[4:] + b"Z")  # from May
+    end = x509.Certificate(above).not_after
+    assert START < end < END
+    assert schedule.renewal(CERTIFICATE, 2 / 3, [above])[1] == end
+    assert (
+        schedule.renewal(CERTIFICATE, 2 / 3, [above])[0] < schedule.renewal(CERTIFICATE, 2 / 3)[0]
+    )
+    assert schedule.renewal(above, 2 / 3, [CERTIFICATE])[1] == end
+
+
 def test_the_share_is_the_owners_choice():
     early, late = schedule.renewal(CERTIFICATE, 0.3)[0], schedule.renewal(CERTIFICATE, 0.8)[0]
     assert abs((late - early) - LIFE // 2) < LIFE // 1000

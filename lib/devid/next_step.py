@@ -39,7 +39,8 @@ async def choose(device, forced):
     from devid import schedule, session
 
     session.forget_secret(device)
-    due, end = schedule.renewal(device._record.certificate, device._settings.renew_at)
+    record, share = device._record, device._settings.renew_at
+    due, end = schedule.renewal(record.certificate, share, record.chain)
     now = unix_time.now()
     if forced or now >= due:
         from devid import renewal

@@ -11,8 +11,10 @@ from micropython import const
 _DAY = const(86400)
 
 
-def renewal(certificate, share):
+def renewal(certificate, share, chain=()):
     """Return (due, end) of a certificate (DER bytes): Unix seconds (int).
+
+    chain: what stands above it (DER bytes each): it is of no use once one of those has ended.
 
     It is due when `share` (0 to 1) of its life is over, less up to a tenth of its life that is
     this device's own, so that a fleet that was enrolled at once does not come back at once.
@@ -21,6 +23,8 @@ def renewal(certificate, share):
 
     parsed = x509.Certificate(certificate)
     start, end = parsed.not_before, parsed.not_after
+    for raw in chain:
+        end = min(end, x509.Certificate(raw).not_after)
     life = end - start
     hasher = hashlib.sha256(_unique_id())
     hasher.update(parsed.subject)
@@ -66,7 +70,8 @@ def plan(device):
     if record is None:
         return "approve" if device._trust().asks else "enroll", until
     refresh = refresh_due(device)
-    renew = max(renewal(record.certificate, device._settings.renew_at)[0], until)
+    due, _ = renewal(record.certificate, device._settings.renew_at, record.chain)
+    renew = max(due, until)
     return ("refresh", refresh) if refresh < renew else ("renew", renew)
 
 

@@ -6,8 +6,9 @@ field operations in multiply_base() is the same for each scalar; table entries a
 reading the whole table under masks, and coordinates are randomised. Whether a multiplication or
 a load takes equal time for all values is the chip's affair.
 
-pki.p256 chooses the engine, pki.p256_trial tries it, and pki.p256_sum verifies with it. Where a
-sum meets an exceptional case, None is returned, and the portable engine has to serve. The machine code is in pki.p256_field.
+The machine code is in pki.p256_field. pki.p256 chooses the engine, pki.p256_trial tries it, and
+pki.p256_verify verifies with it. Where a sum meets an exceptional case, None is returned, and the
+portable engine has to serve.
 """
 
 import asyncio

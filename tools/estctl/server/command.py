@@ -18,7 +18,7 @@ from rich.text import Text
 
 from estctl import interpreters, output
 from estctl.server import csrattrs as attributes
-from estctl.server import key_generation, profiles, scenarios
+from estctl.server import faults, key_generation, profiles, scenarios
 from estctl.server.events import Event
 from estctl.server.running import EstServer
 from estctl.server.settings import (
@@ -47,6 +47,12 @@ def _list_profiles(wanted: bool) -> None:
     """Print the name and the meaning of each profile, and end."""
     if wanted:
         _list({name: str(p["about"]) for name, p in profiles.CATALOGUE.items()})
+
+
+def _list_faults(wanted: bool) -> None:
+    """Print the name and the meaning of each fault, and end."""
+    if wanted:
+        _list({name: fault.about for name, fault in faults.CATALOGUE.items()})
 
 
 def _list(meanings: dict[str, str]) -> None:
@@ -252,6 +258,27 @@ def server(
             rich_help_panel=_ROLES,
         ),
     ] = False,
+    fault: Annotated[
+        str | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME[:OCTETS][@OPERATION]",
+            help="Spoil the answers that follow authentication at an operation (or all; where"
+            " none is given, wherever certificates are issued), after so many octets:"
+            f" {', '.join(faults.CATALOGUE)}.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = None,
+    list_faults: Annotated[
+        bool,
+        typer.Option(
+            "--list-faults",
+            callback=_list_faults,
+            is_eager=True,
+            help="Say what each fault is, and end.",
+            rich_help_panel=_ROLES,
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once the server listens.")
     ] = False,
@@ -283,6 +310,7 @@ def server(
             key_encryption_key=key_generation.read_key(key_encryption_key),
             linked=link == Link.REQUIRE,
             scenario=scenario,
+            fault=fault,
             not_yet=not_yet,
             retry_after=None if retry_after < 0 else retry_after,
             profiles=tuple(profile or ()),
@@ -315,19 +343,19 @@ def _live_in(clock: Path) -> None:
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
-    """Serve until SIGINT or SIGTERM; SIGUSR1 goes to a scenario's next phase."""
+    """Serve until SIGINT or SIGTERM; SIGUSR1 ends a fault, or goes to a scenario's next phase."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with EstServer(settings, _show) as running:
-        if running.settings.scenario:
+        if running.settings.scenario or running.faults:
             loop.add_signal_handler(signal.SIGUSR1, running.next_phase)
         facts = _facts(running)
         if as_json:
             print(json.dumps(facts), flush=True)
         else:
-            _introduce(facts, running.phases)
+            _introduce(facts, running.phases, running.faults is not None)
         await stop.wait()
         # A thread that makes a large RSA key cannot be interrupted, and the end would wait for it.
         last = threading.Timer(_LONGEST_END, os._exit, [output.DONE])
@@ -367,7 +395,7 @@ def _facts(running: EstServer) -> dict[str, str | int]:
     return facts
 
 
-def _introduce(facts: dict[str, str | int], phases: int) -> None:
+def _introduce(facts: dict[str, str | int], phases: int, faulty: bool) -> None:
     """Print what a person needs; lines are never cut, so that they can be copied."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print("EST development server, not for production", style="bold")
@@ -399,7 +427,10 @@ def _introduce(facts: dict[str, str | int], phases: int) -> None:
     console.print("Try, in another terminal:")
     for command in commands:
         console.print("  " + command)
-    if phases > 1:
+    if faulty:
+        console.print("To end the fault:")
+        console.print(f"  kill -USR1 {facts['pid']}")
+    elif phases > 1:
         console.print(f"The scenario has {phases} phases; to the next one:")
         console.print(f"  kill -USR1 {facts['pid']}")
     console.print("Ctrl-C ends it. Requests:")

@@ -11,9 +11,10 @@ from aiohttp.typedefs import Middleware
 from estctl.server import events, folder, profiles, psk, scenarios, tls
 from estctl.server.access import Access
 from estctl.server.authority import Authority
+from estctl.server.faults import Faults
 from estctl.server.handlers import Handlers
 from estctl.server.journal import Journal
-from estctl.server.profiles import bootstrap
+from estctl.server.profiles import Quirks, bootstrap
 from estctl.server.profiles.rules import Rules
 from estctl.server.profiles.wire import Wire
 from estctl.server.records import Records
@@ -40,7 +41,8 @@ class EstServer:
     for it), journal (Journal, or None without a scenario or profile), implicit (Path of a PEM
     bundle that a client trusts for TLS alone, or None), trust (Path of one that also has the root,
     where there is that), bootstrap (Path of the certificate, .pem, and key, .key, that a profile's
-    clients begin with, without that suffix; or None), label (str, of a profile that needs one);
+    clients begin with, without that suffix; or None), label (str, of a profile that needs one),
+    faults (Faults, or None without one);
     url (str, without a path) once it listens.
     """
 
@@ -54,6 +56,7 @@ class EstServer:
         self._quirks = quirks = profiles.find(settings.profiles)
         if quirks:
             settings = profiles.applied(settings, quirks)
+        self.faults = Faults(settings.fault, log) if settings.fault else None
         self._scenario = scenario = scenarios.find(settings.scenario)
         self.settings = settings
         self._log = log
@@ -103,8 +106,14 @@ class EstServer:
         return len(self._play.stages)
 
     def next_phase(self) -> None:
-        """Go to the scenario's next phase; who is connected stays so. The log says what is new."""
-        if self._phase + 1 < self.phases:
+        """Go to the scenario's next phase, or end a fault first; who is connected stays so.
+
+        The log says what is new.
+        """
+        if self.faults and self.faults.playing:
+            self.faults.play(None)
+            self._log(events.event("the fault has ended", good=True))
+        elif self._phase + 1 < self.phases:
             self._enter(self._phase + 1)
             self._tell_phase()
         else:
@@ -145,6 +154,8 @@ class EstServer:
         for name in self.settings.profiles:
             about = profiles.CATALOGUE[name]["about"]
             self._log(events.event(f"profile {name}: {about}", good=True))
+        if self.faults and self.faults.about:
+            self._log(events.event(self.faults.about, good=True))
         if text:
             self._log(events.event(f"scenario {self._scenario.name}: {text}", good=True))
 
@@ -173,13 +184,13 @@ class EstServer:
             settings.linked,
             settings.key_encryption_key,
         )
-        if not self._quirks:
-            return handlers.application(*self._middlewares())
-        return handlers.application(
-            Wire(self._quirks, self.authority).middleware,
-            *self._middlewares(),
-            inner=(Rules(self._quirks, settings.labels).middleware,),
-        )
+        outer = self._middlewares()
+        if self._quirks or self.faults:
+            outer.insert(0, Wire(self._quirks or Quirks(), self.authority).middleware)
+        if self.faults:
+            outer.insert(0, self.faults.middleware)
+        rules = (Rules(self._quirks, settings.labels).middleware,) if self._quirks else ()
+        return handlers.application(*outer, inner=rules)
 
     async def _listen(self, runner: web.AppRunner) -> None:
         host, port = self.settings.host, self.settings.port

@@ -83,6 +83,7 @@ class Settings:
     key_encryption_key: bytes | None = field(default=None, repr=False)  # AES, of /serverkeygen
     linked: bool = False  # whether requests have to be linked to TLS (RFC 7030 3.5)
     scenario: str | None = None  # the name of a role to play
+    fault: str | None = None  # what to spoil answers with, and where: see faults.find()
     not_yet: int = 0  # how often each request to enrol is answered with 202
     retry_after: int | None = 10  # seconds in those answers; None: they do not say
     profiles: tuple[str, ...] = ()  # whose quirks to have

@@ -34,6 +34,11 @@ class Written(web.StreamResponse):
         self._transport: asyncio.Transport | None = None
 
     @property
+    def octets(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+    @property
     def keep_alive(self) -> bool:
         """Whether the connection may carry another request."""
         return not self._closes
