@@ -11,7 +11,7 @@ from dataclasses import replace
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
-from pki import der
+from pki import der, der_writer
 
 from estctl.server import certificates
 from estctl.server.certificates import Validity
@@ -76,7 +76,7 @@ def _reversed(true: x509.Certificate, issuer: Pair) -> x509.Certificate:
     """Let it end before it begins, which `cryptography` makes for nobody: the times change places
     in its octets, and those are signed anew."""
     begin, end = (
-        der.tlv(_UTC_TIME, when.strftime("%y%m%d%H%M%SZ").encode())
+        der_writer.tlv(_UTC_TIME, when.strftime("%y%m%d%H%M%SZ").encode())
         for when in (true.not_valid_before_utc, true.not_valid_after_utc)
     )
     signed = true.tbs_certificate_bytes.replace(begin + end, end + begin, 1)
@@ -88,8 +88,8 @@ def _reversed(true: x509.Certificate, issuer: Pair) -> x509.Certificate:
     parts = der.sequence(true.public_bytes(Encoding.DER))
     parts.element()
     algorithm = parts.element()
-    bits = der.tlv(der.BIT_STRING, b"\0" + signature)
-    return x509.load_der_x509_certificate(der.tlv(der.SEQUENCE, signed, algorithm, bits))
+    bits = der_writer.tlv(der.BIT_STRING, b"\0" + signature)
+    return x509.load_der_x509_certificate(der_writer.tlv(der.SEQUENCE, signed, algorithm, bits))
 
 
 FAULTS = (
