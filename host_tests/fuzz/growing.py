@@ -24,6 +24,8 @@ from structures import (
 )
 from targets import ISSUER
 
+CHUNKED = b"200 OK\r\nTransfer-Encoding: chunked"
+
 
 def _oid(i):
     return oid.encode(f"1.3.6.1.4.1.{i}")
@@ -43,6 +45,10 @@ def _rdn(i):
 
 def _name(n):
     return seq(*[_rdn(i) for i in range(n)])
+
+
+def _named(tag, value):
+    return seq(der.tlv(0x31, seq(der.oid(_oid(1)), der.tlv(tag, value))))
 
 
 def _dns(i):
@@ -88,7 +94,7 @@ def _http(head, body=b""):
 
 def _chunked(n, size):
     body = b"%x\r\n%s\r\n" % (size, b"A" * size)
-    return _http(b"200 OK\r\nTransfer-Encoding: chunked", body * n + b"0\r\n\r\n")
+    return _http(CHUNKED, body * n + b"0\r\n\r\n")
 
 
 def _multipart(n, line=b"A" * 76):
@@ -128,12 +134,12 @@ CASES = [
     (
         "name",
         "characters",
-        lambda n: seq(der.tlv(0x31, seq(der.oid(_oid(1)), der.tlv(12, b"v" * n)))),
+        lambda n: _named(0x0C, b"v" * n),
     ),
     (
         "name",
         "characters of BMP",
-        lambda n: seq(der.tlv(0x31, seq(der.oid(_oid(1)), der.tlv(0x1E, b"\0v" * n)))),
+        lambda n: _named(0x1E, b"\0v" * n),
     ),
     ("general_name", "names", _names),
     ("name_constraints", "names and excluded bases", _constraints),
@@ -200,7 +206,7 @@ CASES = [
     (
         "http",
         "digits of a chunk size",
-        lambda n: _http(b"200 OK\r\nTransfer-Encoding: chunked", b"0" * n),
+        lambda n: _http(CHUNKED, b"0" * n),
     ),
     ("http", "interim answers", lambda n: b"HTTP/1.1 100 C\r\n\r\n" * n + _http(b"204 No")),
     ("http", "octets of a refusal", lambda n: _http(b"400 No", b" a" * n)),

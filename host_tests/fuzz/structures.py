@@ -622,6 +622,7 @@ STRATEGIES = {
     "cmc_status": pki_responses,
     "cms": certs_only,
     "crl": crls,
+    "crl_uri": st.builds("http://{}{}/a.crl".format, hosts, ports).map(str.encode),
     "csrattrs": csrattrs_old | csrattrs_template,
     "decrypted": decrypted,
     "der": certificates | crls,

@@ -109,7 +109,7 @@ def _feed(hasher, value):
         hasher.update(b")")
     elif isinstance(value, str):
         hasher.update(value.encode() + b"\n")
-    elif value is None or isinstance(value, (int, float)):  # bool, too
+    elif value is None or isinstance(value, (bool, int, float)):
         # Not str(): MicroPython rounds floats in its own way.
         hasher.update(b"%d\n" % (-1 if value is None else int(value * 1000)))
     else:
@@ -188,7 +188,6 @@ def _x509(octets):
         path,
         profile,
         renewal,
-        revocation,
         server_name,
         signature,
         x509,
@@ -228,7 +227,6 @@ def _x509(octets):
         lambda: profile.check(one, "it"),
         lambda: path.check_built([one], NOW),
         lambda: renewal.parts(octets),
-        lambda: hasattr(revocation, "Checker"),
     )
 
 
@@ -484,9 +482,14 @@ def _retry_after(octets):
     return est_refusal.retry_after(value, NOW)
 
 
+def _crl_uri(octets):
+    import est_revocation
+
+    return est_revocation._split(est_revocation._printable(octets))
+
+
 def _url(octets):
     import est_redirect
-    import est_revocation
     from devid import settings
 
     text = _text(octets)
@@ -494,7 +497,6 @@ def _url(octets):
         return None
     return _all(
         lambda: settings.parse_url(text),
-        lambda: est_revocation._split(est_revocation._printable(octets)),
         lambda: est_redirect.parse(text),
         lambda: est_redirect.resolve("/.well-known/est/a/cacerts", text),
     )
@@ -627,6 +629,7 @@ _TARGETS = {
     "cmc_status": _cmc_status,
     "cms": _cms,
     "crl": _crl,
+    "crl_uri": _crl_uri,
     "csrattrs": _csrattrs,
     "decrypted": _decrypted,
     "der": _der,

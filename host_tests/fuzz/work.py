@@ -67,7 +67,7 @@ BOUNDS = {
     "csrattrs": (4000, 122),
     "der": (1000, 218),
     "enveloped": (3000, 28),
-    "enveloped_ecdh": (12000, 2),  # a multiplication on P-256
+    "enveloped_ecdh": (60000, 2),  # up to four of them
     "http": (4000, 75),
     "identity": (1000, 22),
     "location": (1000, 7),
@@ -75,7 +75,7 @@ BOUNDS = {
     "name": (1000, 44),
     "name_constraints": (155000, 4),  # each name with each base: bounded in itself
     "pending": (1000, 22),
-    "private_key": (9000, 2),  # a multiplication on P-256
+    "private_key": (20000, 2),  # a multiplication on P-256
     "settings": (4000, 4),
     "slot": (3000, 1),
     "wish": (1000, 120),
