@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server deploy firmware test torture bench size lint format lock audit package clean distclean
+.PHONY: help setup demo server deploy firmware test torture fuzz bench size lint format lock audit package clean distclean
 
 help: ## print this list
 	@echo "micropython-est: an X.509 identity for a MicroPython board, by EST (RFC 7030)"
@@ -40,6 +40,9 @@ test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 torture: setup ## as test, with all of NIST PKITS, the largest CRLs and ten years of life on MicroPython
 	$(VENV)/python -m pytest -n auto --dist loadfile --torture
 
+fuzz: setup ## search for inputs that break a parser, by coverage: SECONDS=600 in all
+	@$(VENV)/python host_tests/fuzz/search.py "$(or $(SECONDS),600)" $(PARSERS)
+
 bench: setup ## measure what the operations cost; writes build/bench.json
 	@$(VENV)/python tools/bench.py
 
@@ -63,9 +66,11 @@ package: setup ## rewrite package.json (what mip installs) from lib/
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-lock: ## pin the newest dependencies in requirements.lock and tools/audit.lock; needs uv
+lock: ## pin the newest dependencies in the three lock files; needs uv
 	$(COMPILE) --group dev --group build pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group pyproject.toml:audit --output-file tools/audit.lock
+	$(COMPILE) --python-version 3.11 --group pyproject.toml:fuzz \
+	    --output-file host_tests/fuzz/requirements.lock
 
 audit: setup ## look the locked packages up among known vulnerabilities (OSV); needs the network
 	@$(VENV)/python tools/audit.py

@@ -62,7 +62,7 @@ def parse(text):
         if not bracket or (port and port[0] != ":"):
             return None
         port = port[1:]
-    if not host or "@" in text or "/" in text or (port and not port.isdigit()):
+    if not host or "@" in text or "/" in text or (port and not port.encode().isdigit()):
         return None
     number = int(port[:6] or 443)
     return (host.lower(), number) if 0 < number < 65536 else None

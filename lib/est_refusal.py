@@ -5,6 +5,9 @@ Loaded only when a server refuses.
 
 import unix_time
 from est_errors import AuthError, RetryLater, ServerError
+from micropython import const
+
+_DATE = const(32)  # characters; an HTTP date has 29
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -64,6 +67,8 @@ def retry_after(value, now):
         return None
     if value.isdigit():
         return int(value[:9])
+    if len(value) > _DATE:
+        return None
     parts = value.split()
     try:
         # "Sun, 06 Nov 1994 08:49:37 GMT"

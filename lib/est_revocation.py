@@ -136,9 +136,10 @@ def _split(uri):
         host, port = authority, str(_PORT)
     if host[:1] == "[":
         host = host[1:-1]
-    if not host or "@" in authority or "?" in authority or not port.isdigit():
+    number = int(port[:6]) if port.isdigit() else 0
+    if not host or "@" in authority or "?" in authority or not 0 < number < 65536:
         raise ProtocolError("%s is not http://HOST[:PORT]/PATH" % uri)
-    return host, int(port), authority, "/" + path.partition("#")[0]
+    return host, number, authority, "/" + path.partition("#")[0]
 
 
 def _printable(octets):

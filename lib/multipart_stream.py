@@ -152,9 +152,10 @@ class MultipartReader:
                     self._stop = i + 1
                     return
             at = kept = self._end - self._pos
-            for i in range(kept):
-                view[i] = view[self._pos + i]
-            self._pos, self._end = 0, kept
+            if self._pos:
+                for i in range(kept):
+                    view[i] = view[self._pos + i]
+                self._pos, self._end = 0, kept
             count = await self._source.readinto(view[kept:]) if kept < len(view) else 0
             if not count:
                 break

@@ -41,5 +41,8 @@ def from_date(year, month, day, hour=0, minute=0, second=0):
 
 def text(seconds):
     """Return Unix seconds as "2026-11-23 19:04:59Z" (str)."""
-    date = time.gmtime(seconds - offset())
+    date = seconds - offset()
+    if date >> 31 > 0:  # more than gmtime() takes on a port with 32 bits
+        return "a time after 2038"
+    date = time.gmtime(date)
     return "%04d-%02d-%02d %02d:%02d:%02dZ" % tuple(date[:6])

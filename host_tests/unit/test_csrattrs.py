@@ -53,6 +53,22 @@ def test_nothing_asked_for():
     assert found.oids == [] and found.attributes == []
 
 
+def test_extensions_are_compared_with_each_other_so_they_are_few():
+    for count in (64, 65):
+        wanted = [
+            der_writer.tlv(der.SEQUENCE, der_writer.oid(bytes((0x2A, i))), b"\x04\0")
+            for i in range(count)
+        ]
+        attribute = der_writer.tlv(der.SET, der_writer.tlv(der.SEQUENCE, *wanted))
+        kind = der_writer.oid(oid.encode("1.2.840.113549.1.9.14"))
+        found = CsrAttributes(
+            der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.SEQUENCE, kind, attribute))
+        )
+        if count == 64:
+            assert len(found.extensions()) == 64
+    raises(DerError, found.extensions)
+
+
 def test_broken_messages_are_refused():
     whole = vector("rfc8951/csrattrs-4.5.2.der")
     for size in range(len(whole)):

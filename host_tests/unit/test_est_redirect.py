@@ -28,7 +28,8 @@ def test_origins():
         ("[::1]:8443", ("::1", 8443)),
     ):
         assert est_redirect.parse(text) == origin, text
-    for bad in ("", ":1", "h:x", "h:0", "h:65536", "h:9999999", "u@h", "h/x", "[::1", "[::1]x"):
+    wrong = ("", ":1", "h:x", "h:0", "h:65536", "h:9999999", "u@h", "h/x", "[::1", "[::1]x")
+    for bad in wrong + ("h:\u00b2", "h:\u0664"):
         assert est_redirect.parse(bad) is None, bad
 
 

@@ -21,6 +21,7 @@ def test_ip_addresses():
         "1:2:3:4:5:6:7:8:9",
         ":::",
         "12345::",
+        "10.\u00b20.0.1",
     ):
         assert ip_address.octets(bad) is None, bad
     assert ip_address.text(b"\xc0\x00\x02\x07") == "192.0.2.7"

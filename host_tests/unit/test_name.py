@@ -46,6 +46,22 @@ def test_names_that_are_broken_are_refused():
     raises(DerError, name.decode, b"\x30\x09\x31\x07\x30\x05\x06\x03\x55\x04\x03")
 
 
+def test_utf8_has_one_form_and_no_controls_of_either_kind():
+    for octets in (
+        b"\xc2\x9b31m",  # CSI, which terminals obey as ESC [
+        b"\xc2\x80",
+        b"\xc2\x9f",
+        b"\xc0\xaf",  # a longer form of "/"
+        b"\xe0\x80\xaf",
+        b"\xed\xa0\x80",  # half of a surrogate pair
+        b"\xed\xb0\x80",
+        b"\xf4\x90\x80\x80",  # beyond Unicode
+        b"\xff",
+    ):
+        raises(DerError, name.utf8, octets)
+    assert name.utf8(b"\xc2\xa0\xf0\x9f\x98\x80") == "\xa0\U0001f600"
+
+
 def test_control_characters_in_any_kind_of_string_are_refused():
     def named(tag, octets):
         part = der_writer.tlv(

@@ -1,3 +1,4 @@
+import json
 import os
 
 from checks import raises, vector
@@ -44,6 +45,10 @@ def test_urls():
         "https://:443",
         "https://h:x",
         "https://h:99999",
+        "https://h:0",
+        "https://h:" + "9" * 5000,
+        "https://h:\u00b2",
+        "https://h:\u0664\u0664\u0663",
         "https://user:secret@h",
         "https://[::1]x",
     ):
@@ -168,7 +173,21 @@ def test_files_that_cannot_be_used():
             file.write(content)
         text = str(raises(ConfigError, settings.load, "test_settings.json"))
         assert "is not JSON: look at line %d" % line in text, text
+    with open("test_settings.json", "wb") as file:
+        file.write(b'{"url": ' + b"[" * 1100 + b"]" * 1100 + b"}")
+    raises(ConfigError, settings.load, "test_settings.json")
     os.remove("test_settings.json")
+    raises(ConfigError, settings.parse, with_(trust={"anchors": "a\0b"}))
+
+
+def test_a_text_that_is_no_unicode_is_refused_where_the_interpreter_knows_it():
+    half = json.loads('"\\ud800"')
+    for changes in ({"subject": half}, {"san": [half]}, {"wifi": {"ssid": half}}):
+        try:
+            half.encode()
+            settings.parse(with_(**changes))  # MicroPython: some octets as any others
+        except UnicodeError:
+            raises(ConfigError, settings.parse, with_(**changes))
 
 
 def test_a_pre_shared_key_is_hex():

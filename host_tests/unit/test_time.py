@@ -17,6 +17,10 @@ def test_unix_time_of_dates():
 def test_unix_time_as_text():
     assert unix_time.text(784111777) == "1994-11-06 08:49:37Z"
     assert unix_time.text(0) == "1970-01-01 00:00:00Z"
+    assert unix_time.text(2147483647) == "2038-01-19 03:14:07Z"
+    # What the gmtime() of a port with 32 bits raises at, or tells wrongly.
+    for late in (2147483648, 253402300799, 1 << 70):
+        assert unix_time.text(late) == "a time after 2038"
 
 
 def test_the_clock_of_this_machine_is_plausible():
@@ -45,6 +49,10 @@ def test_a_retry_after_that_is_none():
         "Sunday, 06-Nov-94 08:49:37 GMT",
     ):
         assert retry_after(bad, NOW) is None, bad
+
+
+def test_a_date_with_an_endless_number_is_none():
+    assert retry_after("Sun, 06 Nov 1994" + "0" * 5000 + " 08:49:37 GMT", NOW) is None
 
 
 def test_an_endless_number_is_cut():

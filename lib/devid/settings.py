@@ -105,7 +105,7 @@ def _json(path):
         if text.strip()[-1:] != b"}":
             raise ConfigError("settings: %s is not JSON, or was cut off" % path)
         return json.load(stream)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # RuntimeError: nested too deeply for CPython
         # MicroPython's parser does not tell where it stopped, but it reads no further.
         line = getattr(error, "lineno", 0) or text[: stream.tell() - 1].count(b"\n") + 1
         raise ConfigError("settings: %s is not JSON: look at line %d" % (path, line))
@@ -185,9 +185,11 @@ def parse_url(url):
         port = rest[1:] if rest.startswith(":") else "" if not rest else "x"
     elif ":" in authority:
         host, _, port = authority.partition(":")
-    if not host or "@" in host or (port and not port.isdigit()) or int(port or 443) > 65535:
+    # As bytes: of text CPython takes the digits of all scripts.
+    number = int(port[:6]) if port.encode().isdigit() else 443 if not port else 0
+    if not host or "@" in host or not 0 < number < 65536:
         raise ConfigError("settings: the URL is not https://HOST[:PORT][/LABEL]")
-    return host, int(port or 443), label or None
+    return host, number, label or None
 
 
 def _check(values):
@@ -197,11 +199,11 @@ def _check(values):
         if name not in _SCHEMA:
             raise ConfigError("settings: unknown name %s; %s" % (name, _suggestion(name)))
         kind, wanted = _SCHEMA[name]
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, str) and not _text(value)):
             raise ConfigError("settings: %s is %s" % (name, wanted))
         if kind is list:
             for entry in value:
-                if not isinstance(entry, str):
+                if not _text(entry):
                     raise ConfigError("settings: %s is %s" % (name, wanted))
         if name == "link" and value not in ("optional", "required"):
             raise ConfigError("settings: link is " + wanted)
@@ -213,10 +215,20 @@ def _check(values):
         raise ConfigError("settings: url is missing; it is " + _SCHEMA["url"][1])
 
 
+def _text(value):
+    """Return whether a value is a text; CPython takes halves of surrogate pairs from JSON."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except ValueError:
+        return False
+
+
 def _suggestion(name):
     """Return what to write instead of an unknown name: the nearest known one, or all of them."""
     least, nearest = 3, None  # two slips of the finger; what is further off means something else
     for known in _SCHEMA:
+        if abs(len(name) - len(known)) >= least:
+            continue
         # Levenshtein's distance, row by row.
         row = list(range(len(known) + 1))
         for i in range(len(name)):
@@ -250,10 +262,10 @@ def _trust_complete(trust):
     sources = 0
     for name, value in trust.items():
         if name in ("fingerprint", "anchors"):
-            good = isinstance(value, str) and value != ""
+            good = _text(value) and value != ""
             sources += 1
         elif name == "implicit":
-            good = value is False or (isinstance(value, str) and value != "")
+            good = value is False or (_text(value) and value != "")
             sources += 1 if value else 0
         elif name == "keep_implicit":
             good = isinstance(value, bool)
@@ -271,7 +283,7 @@ def _complete(name, value):
     if name == "trust":
         return _trust_complete(value)
     for key, inner in value.items():
-        if not isinstance(inner, bool if key in _FLAGS else str):
+        if not (isinstance(inner, bool) if key in _FLAGS else _text(inner)):
             return False
     names = sorted(value)
     if name == "credential":
@@ -330,5 +342,5 @@ def _read(path):
     try:
         with open(path, "rb") as file:
             return file.read()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that can be none
         raise ConfigError("settings: the file %s cannot be read" % path)

@@ -5,9 +5,11 @@ the request is pki.csr_wishes' business.
 """
 
 from est_errors import DerError
+from micropython import const
 
 from pki import der
 
+_MOST_EXTENSIONS = const(64)
 _EXTENSION_REQUEST = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"
 _CHALLENGE_PASSWORD = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"
 _TEMPLATE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x02\x3d"  # RFC 9908 3.4
@@ -93,6 +95,8 @@ def read_extensions(reader, found):
         critical = extension.peek() == der.BOOLEAN and extension.boolean()
         value = bytes(extension.take(der.OCTET_STRING)) if extension.more() else None
         extension.finish()
+        if len(found) == _MOST_EXTENSIONS:
+            raise DerError("more than %d extensions are asked for" % _MOST_EXTENSIONS)
         if kind in [known for known, _, _ in found]:
             raise DerError("the same extension is asked for twice")
         found.append((kind, critical, value))

@@ -11,7 +11,8 @@ def octets(text):
     if len(parts) != 4:
         return None
     for part in parts:
-        if not part.isdigit() or len(part) > 3 or int(part) > 255:
+        # As bytes: of text CPython takes the digits of all scripts.
+        if not part.encode().isdigit() or len(part) > 3 or int(part) > 255:
             return None
     return bytes([int(part) for part in parts])
 

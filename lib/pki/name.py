@@ -139,10 +139,19 @@ def utf8(octets):
         text = octets.decode()
     except (UnicodeError, ValueError):
         raise DerError("DER: a string is not UTF-8")
+    size = 0
     for c in text:
-        # What a name shows must not steer a terminal or forge a log line.
-        if ord(c) < 32 or ord(c) == 127:
+        code = ord(c)
+        size += 1 + (code > 0x7F) + (code > 0x7FF) + (code > 0xFFFF)
+        # What a name shows must not steer a terminal or forge a log line (C0 and C1 controls).
+        if code < 32 or 127 <= code < 160:
             raise DerError("DER: a control character in a name")
+        # MicroPython decodes halves of surrogate pairs, and more than Unicode has.
+        if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
+            size = -1
+            break
+    if size != len(octets):  # or longer forms of a character than its own
+        raise DerError("DER: a string is not UTF-8")
     return text
 
 

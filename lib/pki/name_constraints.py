@@ -5,9 +5,11 @@ by refusing any certificate that has a name of that kind.
 """
 
 from est_errors import DerError, TrustError
+from micropython import const
 
 from pki import der, name_match, oid
 
+_MOST = const(32768)  # octets of names that are compared: a second or two of a slow chip
 _EMAIL = 0x81
 _DNS = 0x82
 _DIRECTORY = 0xA4
@@ -23,7 +25,12 @@ def check(constraints, certificate):
     TrustError, DerError.
     """
     permitted, excluded = _parse(constraints)
+    left = _MOST
     for tag, value in _names(certificate):
+        # Each name with each constraint: what a CA could make quadratic.
+        left -= len(constraints) + len(value) * (len(permitted) + len(excluded))
+        if left < 0:
+            raise TrustError("a certificate has too many names for its CA's constraints")
         allowed = [base for kind, base in permitted if kind == tag]
         if allowed and not any(_within(tag, value, base) for base in allowed):
             raise TrustError("a name in the certificate is outside of what its CA may issue for")
