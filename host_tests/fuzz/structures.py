@@ -311,8 +311,13 @@ status_infos = st.builds(
 )
 controls = joined(
     status_infos
-    | st.builds(lambda kind, value: seq(der_writer.integer(4), der_writer.oid(kind), der_writer.tlv(0x31, value)),
-                oids, simple_values),
+    | st.builds(
+        lambda kind, value: seq(
+            der_writer.integer(4), der_writer.oid(kind), der_writer.tlv(0x31, value)
+        ),
+        oids,
+        simple_values,
+    ),
     3,
 )  # fmt: skip
 pki_responses = controls.map(

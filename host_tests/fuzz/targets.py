@@ -180,16 +180,17 @@ def _walk(reader):
 
 def _x509(octets):
     from pki import (
+        algorithms,
         distribution_point,
         general_name,
         key_kind,
         name,
         oid,
-        path,
+        path_rules,
         profile,
+        registration_authority,
         renewal,
         server_name,
-        signature,
         x509,
     )
 
@@ -219,13 +220,13 @@ def _x509(octets):
         lambda: extension(oid.SUBJECT_ALT_NAME, general_name.decode),
         lambda: extension(oid.CRL_DISTRIBUTION_POINTS, points),
         lambda: server_name.check(one, HOST),
-        lambda: server_name.own_name(one),
-        lambda: server_name.is_registration_authority(one),
-        lambda: signature.check_key(one.public_key),
-        lambda: signature.hash_number(one.signature_algorithm),
+        lambda: registration_authority.own_name(one),
+        lambda: registration_authority.is_one(one),
+        lambda: algorithms.check_key(one.public_key),
+        lambda: algorithms.hash_number(one.signature_algorithm),
         lambda: key_kind.text(key_kind.of_key(one.public_key)),
         lambda: profile.check(one, "it"),
-        lambda: path.check_built([one], NOW),
+        lambda: path_rules.check_built([one], NOW),
         lambda: renewal.parts(octets),
     )
 
@@ -368,15 +369,15 @@ async def _private_key(octets):
 
 
 def _algorithm(octets):
-    from pki import signature
+    from pki import algorithms
 
-    return signature.hash_number(octets)
+    return algorithms.hash_number(octets)
 
 
 def _public_key(octets):
-    from pki import key_kind, signature
+    from pki import algorithms, key_kind
 
-    return _all(lambda: signature.check_key(octets)) + [key_kind.text(key_kind.of_key(octets))]
+    return _all(lambda: algorithms.check_key(octets)) + [key_kind.text(key_kind.of_key(octets))]
 
 
 def _signature(octets):

@@ -60,7 +60,7 @@ def test_extensions_are_compared_with_each_other_so_they_are_few():
             for i in range(count)
         ]
         attribute = der_writer.tlv(der.SET, der_writer.tlv(der.SEQUENCE, *wanted))
-        kind = der_writer.oid(oid.encode("1.2.840.113549.1.9.14"))
+        kind = der_writer.oid(oid_text.encode("1.2.840.113549.1.9.14"))
         found = CsrAttributes(
             der_writer.tlv(der.SEQUENCE, der_writer.tlv(der.SEQUENCE, kind, attribute))
         )
