@@ -178,7 +178,13 @@ def _boots(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, 
 
 
 def connections(folder: Path, server: dict[str, Any], interpreter: str) -> dict[str, int]:
-    """Return the handshakes and the octets of a first boot, and the handshakes of a renewal."""
+    """Return the handshakes and the octets of a first boot, and the handshakes of a renewal.
+
+    A renewal takes two: the old certificate authenticates the request (RFC 7030 4.2.2), and the
+    new one is proved before the old one is dropped. One handshake cannot do both: MicroPython's
+    `tls` has neither renegotiation nor TLS 1.3's later authentication of the client, and a
+    resumed session would prove the old certificate again.
+    """
     with CountingProxy(server["url"]) as proxy:
         there = {**server, "url": proxy.url}
         known = first_boot(folder, there, interpreter, "--anchors", server["anchors"])

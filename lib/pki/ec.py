@@ -8,7 +8,7 @@ import sys
 
 from micropython import const
 
-_ROOM = const(18432)  # bytes of heap for pki.p256 and its fast engine: to verify takes the most
+_ROOM = const(14336)  # bytes of heap for pki.p256 and its fast engine: to verify takes the most
 
 
 class Curve:
