@@ -35,8 +35,8 @@ class Board:
 
     def boot(self, **how: Any) -> simulation.Boot:
         """Boot once; `how`: more arguments of simulation.boot."""
-        echo = how.pop("echo", lambda line: None)
-        return simulation.boot(self.image, self.interpreter, None, False, echo, **how)
+        echo, heap = how.pop("echo", lambda line: None), how.pop("heap", None)
+        return simulation.boot(self.image, self.interpreter, heap, False, echo, **how)
 
 
 def settings_for(server: Any) -> tuple[dict[str, Any], dict[str, bytes]]:

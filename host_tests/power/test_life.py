@@ -7,9 +7,9 @@ import sys
 import pytest
 from boots import Board, settings_for
 from commands import Servers, estctl
-from estctl import interpreters
+from estctl import flash, interpreters
 from estctl.timeline import Timeline
-from life import AT_ONCE, DAY, HOUR, RESET, Life, planned, root_days
+from life import AT_ONCE, DAY, HOUR, RESET, Life, Reboot, planned, root_days
 
 
 @pytest.fixture
@@ -128,6 +128,59 @@ def test_an_outage_that_ends_just_after_the_certificate_leaves_a_short_gap(serve
     life.live("micropython", start + 32 * DAY)
     ((begin, finish),) = life.gaps
     assert finish - begin < 600 + HOUR and len(life.serials) == 2, (life.gaps, life.lines)
+
+
+# An application that leaves too little of the heap even for a plan of what comes next.
+GREEDY = """
+import gc
+
+held = []
+
+async def main(identity):
+    gc.collect()
+    size = 1 << 20
+    while size > 256:
+        try:
+            while gc.mem_free() - size > 24000:
+                held.append(bytearray(size))
+        except MemoryError:
+            pass
+        size //= 2
+    await identity.keep_renewed()
+"""
+
+
+def test_with_too_little_memory_it_waits_and_wears_no_flash(servers, tmp_path):
+    life = Life(tmp_path, servers, "--days", "30")
+    life.start_server()
+    settings, stored = settings_for(life.server)
+    board = Board(tmp_path / "board.img", settings, stored, "micropython32", GREEDY)
+    end = life.timeline.now() + DAY // 2
+    lines, waits = [], []
+
+    def on_sleep(seconds):
+        waits.append(seconds)
+        life.timeline.advance(seconds)
+        if life.timeline.now() >= end:
+            raise Reboot
+
+    with pytest.raises(Reboot):
+        board.boot(
+            timeline=life.timeline,
+            speed=AT_ONCE,
+            on_sleep=on_sleep,
+            echo=lines.append,
+            heap="128k",
+        )
+    assert 3 < len(waits) < 60, waits
+    assert not any("damaged" in line for line in lines), lines
+    with flash.opened(board.image) as chip:
+        slots = [path.read_bytes() for path in (chip.folder / "identity").glob("*.slot")]
+        (chip.folder / "app.py").write_text("async def main(identity):\n    pass\n")
+        chip.put()
+    written = max(int.from_bytes(slot[4:8], "big") for slot in slots)
+    assert written < 10 + 3 * len(waits)
+    assert "identity: unchanged" in board.boot(timeline=life.timeline).lines
 
 
 def test_a_rollover_by_hand_as_the_readme_says(servers, tmp_path):

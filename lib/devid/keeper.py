@@ -20,8 +20,11 @@ async def run(device):
         if when is None:
             try:
                 when, planned = _next(device), device._record
-            except (EstError, MemoryError):
-                when = now  # the attempt says what is the matter
+                tries = 0
+            except (EstError, MemoryError) as error:
+                # The attempt says what is the matter; where it does not, a wait has to come.
+                when = _later(device, error, tries) if tries else now
+                tries += 1
         if now < when and not (seen and now + _PIECE < seen):
             seen = now
             await unix_time.sleep(min(when - now, _PIECE))
@@ -31,7 +34,7 @@ async def run(device):
         seen = now  # or the clock was set back: then whether it is plausible is looked at first
         try:
             await device._once()
-            when, tries = None, 0
+            when = None
         except (EstError, MemoryError) as error:
             device._log(_WARNING, "%s" % error)
             when = _later(device, error, tries)
@@ -49,9 +52,12 @@ def _next(device):
 
 
 def _later(device, error, tries):
-    from devid import schedule
-
     limits = device._limits
+    try:
+        from devid import schedule
+    except MemoryError:
+        return unix_time.now() + limits.RETRY_FIRST
+
     wait = getattr(error, "retry_after", None)
     # Without a valid certificate an attempt is never further away than half the longest wait.
     wait = wait or schedule.backoff(tries, limits.RETRY_FIRST, (limits.RETRY_MAX + 1) // 2)
