@@ -31,6 +31,7 @@ for _file in (
     "multipart_stream.py",
     "tls_errors.py",
     "tls_stream.py",
+    "tls_turns.py",
     "unix_time.py",
 ):
     module(_file, base_path="../lib")

@@ -11,6 +11,7 @@ import asyncio
 import gc
 
 import tls
+import tls_turns
 from est_errors import (
     DeadlineError,
     EstError,
@@ -227,7 +228,7 @@ class _NoDelay:
             sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # a port without it is slower, not wrong
-        self.tls = self._context.wrap_socket(sock, **options)
+        self.tls = self._context.wrap_socket(tls_turns.Turns(sock), **options)
         return self.tls
 
     def close(self):
