@@ -171,6 +171,11 @@ class Lives:
         self._errors.flush()
         return Path(self._errors.name).read_text(errors="replace")
 
+    def sockets(self) -> int:
+        """Return how many sockets the interpreter has open."""
+        handles = Path(f"/proc/{self._process.pid}/fd").iterdir()
+        return sum("socket:" in str(handle.readlink()) for handle in handles)
+
     def end(self) -> None:
         """End the interpreter."""
         with contextlib.suppress(OSError):

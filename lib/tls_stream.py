@@ -217,7 +217,7 @@ class _NoDelay:
     def __init__(self, context):
         self._context = context
         self._socket = None
-        self.tls = None  # the TLS socket, where wrap_socket made one
+        self.tls = None  # the tls_turns.Turns, where wrap_socket made one
 
     def __getattr__(self, name):
         return getattr(self._context, name)
@@ -228,8 +228,9 @@ class _NoDelay:
             sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # a port without it is slower, not wrong
-        self.tls = self._context.wrap_socket(tls_turns.Turns(sock), **options)
-        return self.tls
+        self.tls = turns = tls_turns.Turns(sock)
+        turns.tls = self._context.wrap_socket(turns, **options)
+        return turns.tls
 
     def close(self):
         """Close the raw socket of a connection that did not come about."""
@@ -288,7 +289,7 @@ class Stream:
         # asyncio makes the handshake in the first read or write. A first read, which finds
         # nothing yet, sends our hello; the next ones wait for the server's messages.
         octet = self._octet
-        count = self._tls_socket.readinto(octet)
+        count = self._tls_socket.tls.readinto(octet)
         while self._peer.chain is None and count is None:
             count = await self._reader.readinto(octet)
         if count == 0:
@@ -300,7 +301,7 @@ class Stream:
         """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""
         if self._ended:
             return 0
-        sock = self._tls_socket
+        sock = self._tls_socket and self._tls_socket.tls
         # asyncio gives None where a TLS record carried no application data.
         count = None
         while count is None:
@@ -334,6 +335,8 @@ class Stream:
             await asyncio.wait_for(self._writer.wait_closed(), 2)
         except (asyncio.TimeoutError, OSError, ValueError):
             pass
+        if self._tls_socket:
+            self._tls_socket.ioctl(4, 0)  # mbedTLS leaves it open where the handshake failed
 
     async def _send(self, data):
         self._writer.write(data)

@@ -14,7 +14,7 @@ _CLOSE = const(4)
 
 
 class Turns(io.IOBase):
-    """A socket (given to it) that now and then has nothing to read.
+    """A socket (given to it) that now and then has nothing to read; `tls` is the TLS socket on it.
 
     TLS reads on within one call while there are records that mean nothing to it, such as warnings:
     a server that sends those fast enough would hold the device for ever, past every deadline.
@@ -24,6 +24,7 @@ class Turns(io.IOBase):
     def __init__(self, sock):
         self._s = sock
         self._n = 0
+        self.tls = None
         self._p = select.poll()
         self._p.register(sock)
 
@@ -48,7 +49,9 @@ class Turns(io.IOBase):
     def ioctl(self, request, argument):
         """Say what the socket is ready for, or close it."""
         if request == _CLOSE:
-            self._s.close()
+            sock, self._s = self._s, None
+            if sock:
+                sock.close()
             return 0
         if request != _POLL:
             return -22  # EINVAL
