@@ -39,6 +39,7 @@ LIMITS = {
     "HANDSHAKE_TIMEOUT": 2,
     "IO_TIMEOUT": 1,
     "REQUEST_TIMEOUT": 2,
+    "MAX_BODY": 8192,  # as boards have it: the heap is theirs, too
     "MAX_RETRY_AFTER": 1,
     "RETRY_FIRST": 1,
     "RETRY_MAX": 1,
