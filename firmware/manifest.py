@@ -36,6 +36,7 @@ for _file in (
     "tls_context.py",
     "tls_errors.py",
     "tls_stream.py",
+    "tls_turns.py",
     "unix_time.py",
 ):
     module(_file, base_path="../lib")

@@ -20,7 +20,7 @@ class Stream:
     """A connection; made by connect() and connect_plain() of tls_stream.
 
     peer: what looks at the server's chain until it is verified, or None. tls_socket: MicroPython's
-    TLS socket, or None. psk: whether a pre-shared key is in place of certificates.
+    tls_turns.Turns, or None. psk: whether a pre-shared key is in place of certificates.
     """
 
     def __init__(self, reader, writer, host, port, limits, peer=None, tls_socket=None, psk=False):
@@ -71,7 +71,7 @@ class Stream:
         # asyncio makes the handshake in the first read or write. A first read, which finds
         # nothing yet, sends our hello; the next ones wait for the server's messages.
         octet = self._octet
-        count = self._tls_socket.readinto(octet)
+        count = self._tls_socket.tls.readinto(octet)
         while self._peer.chain is None and count is None:
             count = await self._reader.readinto(octet)
         if count == 0:
@@ -83,7 +83,7 @@ class Stream:
         """Receive up to len(view) bytes into view; return the count, 0 when the peer closed."""
         if self._ended:
             return 0
-        sock = self._tls_socket
+        sock = self._tls_socket and self._tls_socket.tls
         # asyncio gives None where a TLS record carried no application data.
         count = None
         while count is None:
@@ -117,6 +117,8 @@ class Stream:
             await asyncio.wait_for(self._writer.wait_closed(), 2)
         except (asyncio.TimeoutError, OSError, ValueError):
             pass
+        if self._tls_socket:
+            self._tls_socket.ioctl(4, 0)  # mbedTLS leaves it open where the handshake failed
 
     async def _send(self, data):
         self._writer.write(data)

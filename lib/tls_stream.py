@@ -10,6 +10,7 @@ connection leaves the heap then; bounded_stream is what stays.
 import asyncio
 
 import tls
+import tls_turns
 from bounded_stream import Stream, explained
 from est_errors import (
     DeadlineError,
@@ -124,7 +125,7 @@ class _NoDelay:
     def __init__(self, context):
         self._context = context
         self._socket = None
-        self.tls = None  # the TLS socket, where wrap_socket made one
+        self.tls = None  # the tls_turns.Turns, where wrap_socket made one
 
     def __getattr__(self, name):
         return getattr(self._context, name)
@@ -135,8 +136,9 @@ class _NoDelay:
             sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # a port without it is slower, not wrong
-        self.tls = self._context.wrap_socket(sock, **options)
-        return self.tls
+        self.tls = turns = tls_turns.Turns(sock)
+        turns.tls = self._context.wrap_socket(turns, **options)
+        return turns.tls
 
     def close(self):
         """Close the raw socket of a connection that did not come about."""

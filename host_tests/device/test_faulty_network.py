@@ -6,6 +6,8 @@ identity stays as it is, and without the fault the device has what it wanted at 
 
 import itertools
 import random
+import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +15,7 @@ import pytest
 from estctl import interpreters
 from faulty_proxy import KINDS, FaultyProxy, Place
 from hostile import OPERATIONS, FaultyServer, World, judge
+from scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.timeout(3600)  # seconds; of --torture
 
@@ -142,3 +145,55 @@ def test_a_network_that_fails_at_each_record(server, interpreter, network, tortu
     reached = [outcome for outcome in outcomes if outcome.played]
     # Who is cut off last may have closed the connection before its last record is due.
     assert len(reached) >= 0.95 * len(outcomes), [o.what for o in outcomes if not o.played]
+
+
+def stranger(octets, then):
+    """Return a script of a TCP server that is no TLS server: what it sends, and what it does then.
+
+    then: "ends", "resets", "waits" for the client to go, or "again": it sends without end.
+    """
+
+    def script(connection):
+        connection.socket.recv(1)
+        connection.send(octets)
+        while then == "again":
+            connection.send(octets * 1000)  # faster than it can be read
+        if then == "resets":
+            linger = struct.pack("ii", 1, 0)
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        while then == "waits" and connection.socket.recv(4096):
+            pass
+
+    return script
+
+
+STRANGERS = [
+    (b"", "ends"),
+    (b"", "resets"),
+    (b"", "waits"),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", "waits"),
+    (b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n", "ends"),
+    (b"\x15\x03\x03\x00\x02\x02\x28", "ends"),  # a fatal alert: handshake_failure
+    (b"\x16\x03\x03\xff\xff", "waits"),  # a record longer than any may be (RFC 8446 5.1)
+    (b"\x16\x03\x03\x40\x00\x0b\xff\xff\xff", "waits"),  # a handshake message of 16 MiB
+    (b"\x14\x03\x03\x00\x01\x01", "again"),  # change_cipher_spec without end
+    (b"\0", "again"),
+    (b"\x15\x03\x03\x00\x02\x01\x5a", "again"),  # warnings without end
+]
+
+
+def test_what_listens_is_no_tls_server(server, interpreter, tmp_path, torture, tally):
+    tally.subject = "a faulty network"
+    outcomes = []
+    world = World(server, server.port, interpreter, tmp_path / "world")
+    first = ("cpython", "unix", "unix32").index(interpreter)
+    for octets, then in STRANGERS if torture else STRANGERS[first::3]:
+        with ScriptedServer(stranger(octets, then), None) as listening:
+            world.port = listening.port
+            what = f"{octets[:9]} {then}"
+            nothing = [lambda: None] * 3
+            outcomes.append(world.under("boot", what, *nothing, again=False))
+            assert world.lives.sockets() == 0, "a failed handshake leaves its socket open"
+        assert "error" in (outcomes[-1].answer or {}), outcomes[-1]
+    judge(tally, outcomes)
+    assert world.end() == ""
