@@ -87,6 +87,8 @@ class Leaks:
 
     def file(self, path):
         """Register the secrets in a file."""
+        if path.suffix in (".py", ".mpy"):
+            return  # code; and there is much of it
         try:
             if not path.is_file() or path.stat().st_size > LARGEST:
                 return
