@@ -201,7 +201,7 @@ def _compare(name, octets, tally):
 def test_what_one_takes_and_another_refuses_is_decided(name, tally, torture):
     tally.subject = "parsers"
 
-    @settings(max_examples=250 if torture else 10)
+    @settings(max_examples=250 if torture else 5)
     @given(STRATEGIES[name], st.integers(0, 1 << 64))
     def check(valid, seed):
         _compare(name, valid, tally)

@@ -30,7 +30,7 @@ def test_a_parser_reads_what_is_valid_and_refuses_the_rest_in_words(name, tally,
         tally.failed_cleanly += outcome != "parsed"
         return outcome
 
-    @settings(max_examples=600 if torture else 12)
+    @settings(max_examples=300 if torture else 6)
     @given(STRATEGIES[name], st.integers(0, 1 << 64))
     def check(valid, seed):
         outcome = tried(valid)
