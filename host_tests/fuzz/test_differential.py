@@ -197,6 +197,7 @@ def _compare(name, octets, tally):
             assert reason in DECIDED[who], f"{name}: {who} alone: {reason!r}, of\n{octets.hex()}"
 
 
+@pytest.mark.timeout(1800)  # with --torture, on a busy machine
 @pytest.mark.parametrize("name", READERS)
 def test_what_one_takes_and_another_refuses_is_decided(name, tally, torture):
     tally.subject = "parsers"
