@@ -171,7 +171,7 @@ def _rust_cms(octets):
     """Return them as they came: OpenSSL, which reads the BER for it, writes them anew."""
     count = len(load_der_pkcs7_certificates(octets))
     found = _ours(_our_cms, octets)
-    return found if found and len(found) == count else count
+    return found if found is not None and len(found) == count else count
 
 
 def _ours(read, octets):
