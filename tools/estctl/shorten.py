@@ -78,10 +78,15 @@ INTERNAL = frozenset(
         "est_server.py",
         "pki/algorithms.py",
         "pki/ber.py",
+        "pki/cms_stream.py",
         "pki/csr_wishes.py",
         "pki/key_kind.py",
         "pki/name_constraints.py",
         "pki/name_match.py",
+        "pki/p256_field.py",
+        "pki/p256_trial.py",
+        "pki/p256_verify.py",
+        "pki/p256_viper.py",
         "pki/path_rules.py",
         "pki/profile.py",
         "pki/refused.py",
@@ -89,6 +94,7 @@ INTERNAL = frozenset(
         "pki/server_name.py",
         "tls_context.py",
         "tls_errors.py",
+        "tls_turns.py",
     }
 )
 
