@@ -3,6 +3,7 @@
 The plugin leaks.py watches that no secret gets into what a program says.
 """
 
+import os
 from dataclasses import asdict
 
 import leaks
@@ -16,6 +17,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="run on every interpreter what is only sampled on MicroPython otherwise",
     )
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are processors: tests of networks wait more than they work."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config):

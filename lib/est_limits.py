@@ -31,3 +31,4 @@ try:
 except ImportError:
     pass
 sys.modules.pop("board_config", None)  # its numbers are here now: once is enough
+del sys

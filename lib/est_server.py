@@ -9,8 +9,11 @@ from heap import forget
 from micropython import const
 
 _INFO = const(20)  # of logging
-# Loaded by est_revocation, and by nothing else.
-_FOR_CRLS = const(("pki.revocation", "pki.crl", "pki.der_stream", "pki.distribution_point"))
+# Loaded by est_revocation, and by nothing else; in this order, for an import within an import
+# takes C stack.
+_FOR_CRLS = const(
+    ("pki.signature", "pki.der_stream", "pki.distribution_point", "pki.crl", "pki.revocation")
+)
 
 
 async def connect(client):
@@ -133,6 +136,8 @@ async def _check(client, server, chain):
         raise TrustError("the server's certificate does not lead to a trust anchor of this device")
     client._vouched(server.store, server.how)
     if client._revocation:
+        for name in _FOR_CRLS:
+            __import__(name)
         import est_revocation
 
         await est_revocation.check(

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from made_keys import rsa_key
-from pki import der, der_writer, p384, rsa_pss
+from pki import der, der_writer, jacobian, p384, rsa_pss
 from pki import ec as curves
 from signing import ECDSA, RSA, count, pss, spki, wish
 
@@ -216,10 +216,10 @@ def explicit_parameters(generator):
 def multiple(k, point):
     total = (1, 1, 0)
     for bit in bin(k)[2:]:
-        total = curves.double(P, total)
+        total = jacobian.double(P, total)
         if bit == "1":
-            total = curves.add_affine(P, total, *point)
-    return curves.affine(P, [total])[0]
+            total = jacobian.add_affine(P, total, *point)
+    return jacobian.affine(P, total)
 
 
 def test_a_generator_that_the_certificate_brings_along(ask, tally, key):

@@ -11,9 +11,10 @@ import sys
 host_tests = sys.argv[1]
 sys.path[:] = [host_tests + "/fuzz", host_tests + "/../lib", host_tests + "/shim/unix", ".frozen"]
 
+gc.threshold(4096)  # as the board's boot.py, and for its reason
+
 import targets  # noqa: E402
 
-gc.threshold(4096)  # as the board's boot.py, and for its reason
 for line in sys.stdin:
     name = line.strip()
     with open(name, "rb") as file:

@@ -313,6 +313,13 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
     store = Store(str(flash / "identity"))
     record, trust = device_record.load(store), device_trust.load(store) or Trust()
     status = report["status"]
+    if status["trust"]["store"] == "pinned":
+        raise est.TrustError(
+            f"the board keeps its certificate of another CA, {status['issuer']}: the server of the"
+            " root that its settings name now has not proved itself. To enrol anew, erase its"
+            " identity: remove the folder `identity` from its flash",
+            "verify",
+        )
     return {
         "subject": status["subject"],
         "issuer": status["issuer"],
