@@ -13,6 +13,7 @@ import sys
 from micropython import const
 
 _POLL = const(3)  # MP_STREAM_POLL
+_EINVAL = const(-22)
 # An error's class has to be the same everywhere; machine code that was loaded from a file stays in
 # the memory of ESP32 and of the unix port until a reset.
 _SHARED = const(("est_errors", "est_limits", "pki.p256_field", "pki.sha512_viper"))
@@ -61,7 +62,8 @@ class _Ready(io.IOBase):
     """A stream at its end, ready at once."""
 
     def ioctl(self, request, argument):
-        return argument if request == _POLL else 0
+        # An error else: a 0 would name file descriptor 0, and standard input be waited for.
+        return argument if request == _POLL else _EINVAL
 
     def read(self, size):
         return b""

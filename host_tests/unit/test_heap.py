@@ -50,3 +50,10 @@ async def test_what_was_awaited_is_written_over_from_any_depth():
 
     await deep(5)
     await asyncio.create_task(heap.write_over())
+
+
+async def test_writing_over_waits_for_nothing_on_standard_input():
+    # In the unix port a stream that says 0 to "which file descriptor?" (10) stands for that one.
+    assert heap._Ready().ioctl(10, 0) < 0
+    assert heap._Ready().ioctl(3, 1) == 1
+    await asyncio.wait_for(heap.write_over(), 5)
