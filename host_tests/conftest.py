@@ -45,8 +45,23 @@ def tally(request: pytest.FixtureRequest):
 _rows: dict[str, tallies.Tally] = {}
 
 
+_terminal = None  # of the process that collects the workers' reports
+
+
+def pytest_sessionstart(session):
+    """Find the terminal, which a worker has not."""
+    global _terminal
+    if not hasattr(session.config, "workerinput"):
+        _terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+
+
 def pytest_runtest_logreport(report):
-    """Collect what tests counted, from all workers: properties travel with their reports."""
+    """Collect what tests counted, from all workers: properties travel with their reports.
+
+    A failure is told at once, too: a run that is stopped later has no summary.
+    """
+    if report.failed and _terminal:
+        _terminal.write_line(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}")
     if report.when == "teardown":
         for name, counts in report.user_properties:
             if name == "tally":

@@ -88,6 +88,13 @@ def test_internal_names_are_those_of_modules_that_only_the_library_uses():
     assert len(blocks) >= 3 and not OURS & set(re.findall(r"\w+", "".join(blocks)))
 
 
+def test_exceptions_keep_their_names():
+    # That is what a log, and a traceback, names them by.
+    classes = re.compile(r"(?m)^class ([A-Z]\w+)\(\w+Error\):")
+    kept = [name for text in SOURCES.values() for name in classes.findall(text)]
+    assert {"TlsRefused", "Undetermined", "KeyFault"} <= set(kept) and not OURS & set(kept)
+
+
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_pkis_constants_stand_where_they_are_used(module):
     text = SOURCES[module]

@@ -39,10 +39,11 @@ async def fetch(client, csr, decrypt, close):
     if close:
         await client.close()
     forget("multipart_stream")
-    import est_issued
 
     try:
         key, public = await _opened(key, encrypted, decrypt)
+        import est_issued
+
         return key, await est_issued.to_key(client, _certificates(message, client._limits), public)
     except EstError as error:
         raise at("serverkeygen", error)
@@ -58,7 +59,7 @@ async def _opened(key, encrypted, decrypt):
         from pki import enveloped
 
         key = await enveloped.private_key(key, decrypt)
-        forget("pki.enveloped", "pki.aes", "pki.ecdh")
+        forget("pki.")
     from pki import private_key
 
     try:
@@ -67,7 +68,7 @@ async def _opened(key, encrypted, decrypt):
         raise ProtocolError("the server's key cannot be used: " + error.message)
     finally:
         # The path of the certificate is checked next, which needs much of a small heap.
-        forget("pki.private_key", "pki.keys", "pki.p256", "pki.entropy", "pki.rsa")
+        forget("pki.")
 
 
 def _certificates(message, limits):

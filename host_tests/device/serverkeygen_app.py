@@ -9,28 +9,12 @@ import est
 from heap import forget
 
 # What one step needs and the next does not, as devid has it.
-_FOR_TRUST = (
-    "est_adopt",
-    "est_cacerts",
-    "est_issued",
-    "est_anchors",
-    "est_server",
-    "pki.algorithms",
-    "pki.cms",
-    "pki.ip_address",
-    "pki.path",
-    "pki.path_rules",
-    "pki.server_name",
-    "pki.signature",
-    "pki.x509",
-)
-_FOR_REQUEST = ("pki.csr", "pki.key_protection", "pki.name", "pki.rfc6979")
-_FOR_KEY = ("pki.entropy", "pki.keys", "pki.p256")
+_FOR_TRUST = ("base64_stream", "est_", "pki.", "tls_context")
 
 
 async def _request(wish):
     """Return (request, what decrypts the key)."""
-    from pki import csr, key_protection, keys
+    from pki import csr, key_protection, keys, p256
 
     key = await keys.generate()
     more, decrypt = [], None
@@ -41,7 +25,9 @@ async def _request(wish):
         decrypt = key
         identifier = hashlib.sha1((await key.public_key())[-65:]).digest()
         more = key_protection.asymmetric(identifier)
-    return await csr.build(key, "CN=pump", more=more), decrypt
+    request = await csr.build(key, "CN=pump", more=more)
+    p256.forget()  # where the key stays, so would the engine that signed with it
+    return request, decrypt
 
 
 async def _keygen(wish):
@@ -56,9 +42,7 @@ async def _keygen(wish):
         await client.cacerts(close=True)  # one more handshake, for the heap that the request takes
         forget(*_FOR_TRUST)
         request, decrypt = await _request(wish)
-        forget(*_FOR_REQUEST)
-        if "ecdh" not in wish:  # else the key that decrypts holds them in the heap
-            forget(*_FOR_KEY)
+        forget(*_FOR_TRUST)
         return await client.serverkeygen(request, decrypt, close=True)
 
 

@@ -8,6 +8,7 @@ chains to the CA, whose key it is. The wrapper may be BER.
 """
 
 from est_errors import ConfigError, DerError, KeyFault, LimitError, ProtocolError
+from heap import forget
 from micropython import const
 
 from pki import aes, der, der_writer, oid_text
@@ -45,6 +46,7 @@ async def private_key(message, decrypt):
     recipients = enveloped.enter(der.SET)
     encrypted = enveloped.enter()
     content_key = await _content_key(recipients, decrypt)
+    forget("pki.ecdh", "pki.jacobian")
     encrypted.oid()  # contentType: what is inside says itself what it is
     size, parameters = _aes(encrypted.enter(), _CBC)
     iv = bytes(parameters.take(der.OCTET_STRING))

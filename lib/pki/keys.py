@@ -60,6 +60,7 @@ class SoftwareKey:
 
     async def exchange(self, point):
         """Return the ECDH secret (32 bytes) with an uncompressed point; DerError for a bad one."""
+        p256.forget()  # ECDH needs the heap that signing took
         from pki import ecdh
 
         return await ecdh.shared_secret(self._scalar, point)

@@ -70,6 +70,12 @@ async def verify(point, digest, r, s):
     return await _verifier.verify(None, point, digest, r, s)
 
 
+def forget():
+    """Let the engine, with its tables, leave the heap; it comes back when it is needed."""
+    global _viper, _verifier
+    _viper = _verifier = None
+
+
 async def _fast():
     """Return whether the viper engine serves; load and try it first.
 

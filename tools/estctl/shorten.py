@@ -201,6 +201,8 @@ def internal_names(trees: dict[str, ast.Module]) -> set[str]:
             if isinstance(node, (*Function, ast.ClassDef))
         }
         (ours if module in INTERNAL else others).update(defined)
+        # An exception's class is what a traceback, and a log, name it by.
+        others.update(node.name for node in classes if _is_exception(node))
         for node in ast.walk(tree):
             if isinstance(node, (ast.arg, ast.keyword)):
                 others.add(node.arg or "")
@@ -209,6 +211,10 @@ def internal_names(trees: dict[str, ast.Module]) -> set[str]:
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 others.add(node.attr)
     return {name for name in ours - others if name[0] != "_"}
+
+
+def _is_exception(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id.endswith("Error") for base in node.bases)
 
 
 def _identifiers(tree: ast.AST) -> set[str]:
@@ -317,7 +323,9 @@ def _bound(function: ast.AST) -> Iterator[str]:
 
 def _spare_names() -> Iterator[str]:
     """Yield names for private ones: first those that every firmware holds."""
-    yield from _static_names()
+    static = _static_names()
+    # Lower case first: in a traceback "in ValueError" misleads who looks for a function.
+    yield from sorted(static, key=lambda name: name[0].isupper())
     for length in (1, 2):
         for letters in itertools.product(string.ascii_lowercase, repeat=length):
             name = "".join(letters)
