@@ -4,6 +4,7 @@ import functools
 import hashlib
 import subprocess
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -97,8 +98,16 @@ def _everything(_newest: float) -> str:
 
 
 def newest_source() -> float:
-    """Return when what .mpy files of lib/ depend on changed last (st_mtime, seconds)."""
-    sources = [*library.LIB.rglob("*.py"), *Path(__file__).parent.glob("*.py")]
+    """Return when what .mpy files of lib/ depend on changed last (st_mtime, seconds).
+
+    Of a quarter of a second ago, at most: it is asked for each file of a board, and looks at all.
+    """
+    return _newest(library.LIB, int(4 * time.monotonic()))
+
+
+@functools.lru_cache(maxsize=2)
+def _newest(lib: Path, _now: int) -> float:
+    sources = [*lib.rglob("*.py"), *Path(__file__).parent.glob("*.py")]
     return max(source.stat().st_mtime for source in sources)
 
 
