@@ -33,8 +33,6 @@ def test_all_modules_of_a_package_leave():
 
 def test_near_the_end_of_the_c_stack_nothing_fails():
     left = 0
-    if hasattr(heap.gc, "freeze"):  # CPython: what pytest holds takes 0.2 s to collect
-        heap.gc.freeze()
     try:
         while True:
             _at(left + 1, heap.gc.collect)
@@ -44,8 +42,6 @@ def test_near_the_end_of_the_c_stack_nothing_fails():
     assert left > 40
     for margin in (16, 12, 8):
         _at(left - margin, heap.forget)
-    if hasattr(heap.gc, "freeze"):
-        heap.gc.unfreeze()
 
 
 async def test_what_was_awaited_is_written_over_from_any_depth():

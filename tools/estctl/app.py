@@ -1,5 +1,6 @@
 """The command line `estctl`: one function a command, in the module that the name says."""
 
+import gc
 import importlib
 import importlib.metadata
 import sys
@@ -57,4 +58,5 @@ def main() -> None:
     for name in wanted if wanted and wanted[0] in COMMANDS else COMMANDS:
         module = importlib.import_module(COMMANDS[name])
         app.command(name)(getattr(module, name.replace("-", "_")))
+    gc.freeze()  # lib/ collects often, as a board has to: not what was loaded until here
     app()
