@@ -99,7 +99,7 @@ class _Timed:
 async def _connect(host, port, ssl=None, server_hostname=None):
     found = await _open_connection(host, port, ssl=ssl, server_hostname=server_hostname)
     if ssl:
-        found[0].s = ssl.tls = _Timed(found[0].s)
+        found[0].s = ssl.tls.tls = _Timed(found[0].s)
     return found
 
 
@@ -129,7 +129,7 @@ async def _take_turns():
 async def main(identity):
     """Renew, and print what was measured."""
     # asyncio loads its parts relatively, which only the real __import__ can: before it goes.
-    asyncio.wait_for, asyncio.Event, asyncio.Lock  # noqa: B018
+    asyncio.wait_for, asyncio.Event, asyncio.Lock, asyncio.StreamReader  # noqa: B018
     builtins.__import__ = _import
     sys.modules["tls"] = _Tls()
     asyncio.open_connection = _connect
