@@ -35,6 +35,7 @@ for _file in (
     "multipart_stream.py",
     "tls_context.py",
     "tls_errors.py",
+    "tls_peer.py",
     "tls_stream.py",
     "tls_turns.py",
     "unix_time.py",

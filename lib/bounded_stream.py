@@ -62,7 +62,7 @@ class Stream:
         return chain
 
     def _leave(self):
-        """Let go of the peer: its code leaves the heap with the rest of tls_stream."""
+        """Let go of the peer: its code leaves the heap."""
         if self._peer:
             self._peer.leave()
             self._peer = None

@@ -217,8 +217,12 @@ class Client:
             if not self._http:
                 raise
         # The connection makes room: it costs a new handshake, and nothing else has changed yet.
+        del est_adopt
+        forget("est_", "pki.")
         await self.close()
         self._received = self._text = None
+        import est_adopt
+
         return await est_adopt.adopt(self, received)
 
     async def candidate(self):
@@ -347,7 +351,7 @@ class Client:
 
         stream = await est_server.connect(self)
         # What checks certificates comes back for the answer: until then the heap is the exchange's
-        forget("est_server", "tls_stream", "pki.")
+        forget("est_server", "tls_peer", "pki.")
         self._use(stream)
 
 

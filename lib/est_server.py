@@ -3,7 +3,7 @@
 import asyncio
 import gc
 
-import tls_stream
+import tls_peer
 from est_errors import EstError, TrustError
 from heap import forget
 from micropython import const
@@ -17,7 +17,7 @@ _FOR_CRLS = const(
 
 
 async def connect(client):
-    """Return a tls_stream.Stream on which the server has proved to be the right one.
+    """Return a bounded_stream.Stream on which the server has proved to be the right one.
 
     With a pre-shared key both prove it in the handshake, which the first write drives (3.3.3).
     Or, while the client has no anchor, a provisional one for /cacerts. Raises TrustError,
@@ -93,6 +93,8 @@ async def _open(client, server):
     if server:
         # Loaded before the handshake, in which authorise() runs.
         from pki import path_rules, server_name, x509  # noqa: F401
+    import tls_stream
+
     stream = await tls_stream.connect(
         client._host,
         client._port,
@@ -102,6 +104,8 @@ async def _open(client, server):
         server and server.name,
         client._psk is not None,
     )
+    del tls_stream
+    forget("tls_stream")
     client.handshakes += 1
     if server:
         try:
@@ -109,7 +113,7 @@ async def _open(client, server):
         except (EstError, asyncio.CancelledError):
             await stream.close()
             raise
-    client.tls_unique = tls_stream.tls_unique(stream)
+    client.tls_unique = tls_peer.tls_unique(stream)
     return stream
 
 

@@ -27,7 +27,8 @@ def forget(*modules):
     shares stays. What runs now goes on, and leaves later.
     """
     for wanted in modules:
-        for module in [wanted] if wanted[-1] not in "._" else list(sys.modules):
+        # A slice: MicroPython keeps a single character for ever, as it does names.
+        for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
             if module in _SHARED:
                 continue
             if module.startswith(wanted) and sys.modules.pop(module, None):

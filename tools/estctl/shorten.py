@@ -94,6 +94,7 @@ INTERNAL = frozenset(
         "pki/server_name.py",
         "tls_context.py",
         "tls_errors.py",
+        "tls_peer.py",
         "tls_turns.py",
     }
 )
