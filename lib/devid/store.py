@@ -10,6 +10,7 @@ MicroPython has no flash encryption.
 Slot ::= "EST", version, sequence (4 octets), length of each item (4 octets each), items, record
 """
 
+import gc
 import hashlib
 import os
 
@@ -199,7 +200,11 @@ class Store:
         except OSError:
             pass  # there is none, or it cannot be written: then it is removed all the same
         finally:
-            self._remove(path)
+            try:
+                self._remove(path)
+            except MemoryError:  # what is overwritten and stays looks like damage
+                gc.collect()
+                self._remove(path)
 
     def _remove(self, path):
         try:

@@ -74,6 +74,7 @@ def alone(name):
     """Load a module of pki that the caller alone holds, so that it leaves the heap with it."""
     package = __import__("pki." + name)
     module = getattr(package, name)
-    delattr(package, name)
+    # In this order: where memory ends in between, the next import finds nothing, and loads it.
     del sys.modules["pki." + name]
+    delattr(package, name)
     return module
