@@ -171,7 +171,7 @@ FAULTS = (
         "the same, called application/pkcs7-mime",
         lambda a: _response(b"200 OK", _HTML, _PKCS7),
     ),
-    _says("empty", "200 with an empty body", _with_body(b"")),
+    _answers("empty", "200 with an empty body", _with_body(b"")),
     _says("no-base64", "200 with a body that is not base64", _with_body(b"\xff\x00%&!" * 40)),
     _says(
         "other-base64",
