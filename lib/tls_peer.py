@@ -1,6 +1,6 @@
 """What a handshake shows of the server: its chain, which is checked before any octet is sent.
 
-A file of its own: with est_server it is all that is in the heap while TLS verifies.
+A file of its own: of what opens connections, this alone is in the heap while TLS verifies.
 """
 
 import tls

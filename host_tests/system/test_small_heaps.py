@@ -22,7 +22,7 @@ KIB = 1024
 HEAPS = {"micropython": (3 * KIB, 128 * KIB, "256k"), "micropython32": (2 * KIB, 76 * KIB, "128k")}
 # What is left in the heap from a step on.
 LEFT = (16, 500, 1000, 2000, 4000, 6000, 8000, 12000, 16000, 24000)
-STEPS = {"first": 20, "renewal": 25}  # how often modules are forgotten in a boot, at least
+STEPS = {"first": 20, "renewal": 30}  # how often modules are forgotten in a boot, at least
 
 # The board's boot.py: from the Nth time on that modules have left the heap, it is full but for so
 # many octets. Each step of devid and est ends so.

@@ -54,8 +54,8 @@ def options(
 
 def main() -> None:
     """Run estctl; exit statuses are those of estctl.output."""
-    wanted = sys.argv[1:2]
-    for name in wanted if wanted and wanted[0] in COMMANDS else COMMANDS:
+    wanted = [name for name in sys.argv[1:2] if name in COMMANDS]
+    for name in wanted or COMMANDS:
         module = importlib.import_module(COMMANDS[name])
         app.command(name)(getattr(module, name.replace("-", "_")))
     gc.freeze()  # lib/ collects often, as a board has to: not what was loaded until here
