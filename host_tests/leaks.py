@@ -33,9 +33,10 @@ WORDS = (
 )  # names in settings and wishes
 WORD_FILE = re.compile("password|token|psk|secret|kek|code")
 KEYS = ("key", "old", "signer")
-# The private number in SEC 1 and PKCS #8 (RFC 5915), and the first prime in an RSAPrivateKey.
+# The private number in SEC 1 and PKCS #8 (RFC 5915), and the exponent in an RSAPrivateKey, which
+# one key of 50 has shorter than its modulus: then one octet says how long it is.
 EC_KEY = re.compile(rb"\x02\x01\x01\x04[\x20\x30](.{32})", re.DOTALL)
-RSA_KEY = re.compile(rb"\x02\x03\x01\x00\x01\x02\x82..(.{32})", re.DOTALL)
+RSA_KEY = re.compile(rb"\x02\x03\x01\x00\x01\x02(?:\x81.|\x82..)(.{32})", re.DOTALL)
 PEM_KEY = re.compile(rb"-----BEGIN (?:\w+ )?PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 # Their output is what a test asks for, and they are not ours.
 FOREIGN = ("openssl", "curl", "git", "mosquitto", "mosquitto_pub", "mosquitto_sub")

@@ -170,5 +170,14 @@ def test_words_that_nobody_could_tell_from_text_are_no_secrets():
         assert list(watch.hits("x", base64.b64encode(f"{user}S3cret: ä!".encode())))
 
 
+def test_a_private_exponent_that_is_short():
+    # Of 1024 bits each has it; of 2048 one in 50, and then a key in a log went unseen.
+    octets = rsa_key(1024).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    assert b"\x02\x03\x01\x00\x01\x02\x81" in octets
+    watch = leaks.Leaks()
+    watch.key(octets, "a key")
+    assert list(watch.hits("x", base64.b64encode(octets)))
+
+
 def test_this_run_is_watched():
     assert subprocess.Popen is leaks.Popen

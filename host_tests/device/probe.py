@@ -114,7 +114,8 @@ def _main():
         outcome = {"error": str(error), "class": error.__class__.__name__, "step": error.step}
         outcome["retry_after"] = getattr(error, "retry_after", None)
     outcome["seconds"] = time.time() - started
-    print(json.dumps(outcome))
+    json.dump(outcome, sys.stdout)  # not dumps(): a key is long, and memory was short enough
+    print()
 
 
 if __name__ == "__main__":
