@@ -35,10 +35,10 @@ firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MIC
 	    $(if $(MICROPYTHON_DIR),--micropython "$(MICROPYTHON_DIR)",--show)
 
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
-	$(VENV)/python -m pytest -n auto --dist loadfile
+	$(VENV)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: setup ## as test, with all of NIST PKITS, the largest CRLs and ten years of life on MicroPython
-	$(VENV)/python -m pytest -n auto --dist loadfile --torture
+	$(VENV)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --torture
 
 fuzz: setup ## search for inputs that break a parser, by coverage: SECONDS=600 in all
 	@$(VENV)/python host_tests/fuzz/search.py "$(or $(SECONDS),600)" $(PARSERS)
