@@ -109,6 +109,18 @@ class Stream:
         await self._bounded(self._send(data))
         self._timeout = self._limits.IO_TIMEOUT
 
+    def idle(self):
+        """Return whether nothing has come since the last answer: neither octets nor the end."""
+        if not self._tls_socket:
+            return self._reader.idle()  # CPython's, by the shim
+        if not self._ended:
+            try:
+                # What it reads is lost: the connection is over then.
+                self._ended = self._tls_socket.tls.readinto(self._octet) is not None
+            except OSError:
+                self._ended = True
+        return not self._ended
+
     async def close(self):
         """Close the connection; an error while closing changes nothing any more."""
         self._leave()

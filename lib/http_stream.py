@@ -1,9 +1,10 @@
 """HTTP/1.1 (RFC 9112) over one connection, in one fixed buffer.
 
 The connection is any object with `async readinto(view) -> count` (0 at the end), `async
-write(data)` and `async close()`; nothing here opens one. A response body is delivered in chunks
-of the caller's buffer, by Content-Length, chunked, or until the connection closes. Every size that
-the server controls has a limit. Redirects and authentication belong to `est`.
+write(data)`, `async close()` and `idle()` (false where octets or the end have come that nobody
+read); nothing here opens one. A response body is delivered in chunks of the caller's buffer, by
+Content-Length, chunked, or until the connection closes. Every size that the server controls has a
+limit. Redirects and authentication belong to `est`.
 """
 
 from est_errors import LimitError, NetworkError, ProtocolError
@@ -50,9 +51,9 @@ class HttpConnection:
 
         What a server sent behind its answer could pass for the next one.
         """
-        if self._pos != self._end:
+        if self._pos != self._end or (self._response and not self._response.finished_cleanly):
             return False
-        return self._response is None or self._response.finished_cleanly
+        return self._stream.idle()
 
     def parked(self):
         """Return what resumed() makes this reusable connection of again, without this module."""

@@ -1,8 +1,8 @@
 """EST operations in one interpreter, for the tests: `probe.py LIB SHIM... < JSON`.
 
-The JSON object has operations, csr, and the arguments of est.Client (bytes as hex). Prints
-one JSON object: {"results"} or {"error", "class", "step", "seconds"}; never a traceback for an
-EstError, always one for anything else.
+The JSON object has operations ("pause" is half a second), csr, and the arguments of est.Client
+(bytes as hex). Prints one JSON object: {"results"} or {"error", "class", "step", "seconds"}; never
+a traceback for an EstError, always one for anything else.
 """
 
 import json
@@ -78,6 +78,9 @@ async def _perform(wish):
     results = []
     async with client:
         for operation in operations:
+            if operation == "pause":
+                await asyncio.sleep(0.5)
+                continue
             method = getattr(client, operation)
             if operation == "serverkeygen":
                 result = await client.serverkeygen(csr, decrypt, True)

@@ -197,6 +197,25 @@ class TestOperations:
             went = device.run("csrattrs", port=server.port, anchors=[anchor])
         assert went["results"][0][0] == "challengePassword (1.2.840.113549.1.9.7)"
 
+    def test_what_came_since_the_last_answer_is_no_answer(self, device, context, anchor):
+        wanted = response(b"", "200 OK", "application/csrattrs")
+        unasked = response(b"MAA=", "500 Nobody Asked", "text/plain")
+
+        def script(connection):
+            if server.connections > 1:
+                answers(wanted)(connection)
+            else:
+                connection.read_request()
+                connection.send(response(certs_only(anchor)))
+                time.sleep(0.1)
+                connection.send(unasked)
+                connection.read_request()
+
+        with ScriptedServer(script, context) as server:
+            went = device.run("cacerts", "pause", "csrattrs", port=server.port, anchors=[anchor])
+        assert went.get("results"), went
+        assert went["results"][1] is None and server.connections == 2
+
     def test_a_damaged_template_is_refused(self, device, context, anchor):
         broken = bytes.fromhex("30153013060b2a864886f70d010910023d310430020500")  # no version
         body = base64.b64encode(broken)

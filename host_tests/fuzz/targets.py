@@ -59,6 +59,9 @@ class Source:
     async def close(self):
         pass
 
+    def idle(self):
+        return self._at == len(self._octets)
+
 
 class Flash:
     """A store (devid.store.Store) of which every item is these bytes."""

@@ -1,7 +1,7 @@
 """MicroPython's `tls` module for CPython, over `ssl`: DER in memory instead of PEM files.
 
-It also gives asyncio's StreamReader the `readinto` of MicroPython, and CPython before 3.12 a
-`wait_for` that loses no cancellation.
+It also gives asyncio's StreamReader the `readinto` of MicroPython and an `idle`, and CPython before
+3.12 a `wait_for` that loses no cancellation.
 """
 
 import _ssl
@@ -141,6 +141,7 @@ async def _readinto(self, view):
 
 
 asyncio.StreamReader.readinto = _readinto
+asyncio.StreamReader.idle = lambda self: not self._buffer and not self._eof
 
 
 async def _wait_for(awaitable, timeout):
