@@ -28,7 +28,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
     TrustError,
     at,
 )
-from heap import forget, write_over
+from heap import forget, let_go, write_over
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -208,7 +208,7 @@ class Client:
         if received is None:
             return self.ca_certificates
         del est_cacerts
-        forget("est_cacerts")
+        await let_go("est_cacerts")
         import est_adopt
 
         try:
@@ -277,7 +277,7 @@ class Client:
 
         found = await est_enroll.fetch(self, operation, csr, close)
         del est_enroll
-        forget("est_enroll")
+        await let_go("est_enroll")
         import est_issued
 
         try:

@@ -89,7 +89,9 @@ async def _open(client, server):
         ),
     )
     gc.collect()  # TLS needs large pieces of the heap: they come before small ones
+    await asyncio.sleep(0)  # and here, and below, other tasks have a turn
     context = _context(client, server)
+    await asyncio.sleep(0)
     if server:
         # Loaded before the handshake, in which authorise() runs.
         from pki import path_rules, server_name, x509  # noqa: F401

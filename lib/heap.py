@@ -17,6 +17,8 @@ _EINVAL = const(-22)
 # An error's class has to be the same everywhere; machine code that was loaded from a file stays in
 # the memory of ESP32 and of the unix port until a reset.
 _SHARED = const(("est_errors", "est_limits", "pki.p256_field", "pki.sha512_viper"))
+_ROOMY = const(524288)  # bytes: with PSRAM, or on a PC
+_roomy = gc.mem_free() > _ROOMY
 _DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshake goes deeper
 
 
@@ -24,7 +26,8 @@ def forget(*modules):
     """Drop modules (names); the next import loads them again. Not loaded: nothing happens.
 
     "package." stands for all modules of a package, "est_" for all that begin so; what every layer
-    shares stays. What runs now goes on, and leaves later.
+    shares stays. What runs now goes on, and leaves later. A heap with much room is not collected:
+    it would take longer the larger it is, up to a tenth of a second for PSRAM.
     """
     for wanted in modules:
         # A slice: MicroPython keeps a single character for ever, as it does names.
@@ -35,11 +38,19 @@ def forget(*modules):
                 package, _, name = module.rpartition(".")
                 if package:
                     delattr(sys.modules[package], name)
+    if _roomy:
+        return
     try:
         _hash(_DEPTH)
     except (RuntimeError, MemoryError):
         pass  # the C stack ends there: all of it is written over; or nothing is free yet
     gc.collect()
+
+
+async def let_go(*modules):
+    """As forget(), and give other tasks a turn: collecting garbage takes long enough."""
+    forget(*modules)
+    await asyncio.sleep(0)
 
 
 async def write_over():

@@ -1,7 +1,7 @@
 """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
 
 from est_errors import EstError, RetryLater
-from heap import forget
+from heap import forget, let_go
 from micropython import const
 
 from devid import ENROLLED, FOR_TRUST
@@ -19,7 +19,7 @@ async def run(device):
     waiting = _waiting(device)
     if not waiting.request:
         _check(device._settings)
-    client = _client(device)
+    client = await _client(device)
     async with client:
         try:
             # Where the request is there already, the heap is not as whole as at a first boot.
@@ -45,10 +45,10 @@ async def run(device):
     return ENROLLED
 
 
-def _client(device):
+async def _client(device):
     from devid import session
 
-    return session.client(device, None)
+    return await session.client(device, None)
 
 
 def _keep_trust(device, client):
@@ -104,5 +104,5 @@ async def _request(device, client, waiting):
 
     waiting = pending.keep(device._store(), waiting, key, made)
     del pending
-    forget(*FOR_TRUST)
+    await let_go(*FOR_TRUST)
     return made, waiting

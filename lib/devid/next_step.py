@@ -2,7 +2,7 @@
 
 import unix_time
 from est_errors import StorageError
-from heap import forget
+from heap import let_go
 from micropython import const
 
 from devid import FOR_TRUST
@@ -21,7 +21,7 @@ async def choose(device, forced):
 
     await clock.check(device)
     del clock
-    forget(*FOR_TRUST)
+    await let_go(*FOR_TRUST)
     store = device._store()
     if store.clean():
         device._log(_WARNING, "store: a slot was cut off or damaged; it is written anew")
@@ -36,6 +36,7 @@ async def choose(device, forced):
         from devid import enrolment
 
         return enrolment.run(device)
+    await let_go()
     from devid import schedule, session
 
     session.forget_secret(device)

@@ -14,7 +14,7 @@ async def run(device):
     """Refresh the trust anchors of a devid.DeviceIdentity: see its refresh()."""
     from devid import session
 
-    client = session.client(device, device._load())
+    client = await session.client(device, device._load())
     del session
     forget(*FOR_TRUST)
     async with client:

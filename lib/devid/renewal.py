@@ -5,7 +5,7 @@ TLS handshake with the EST server has proved it.
 """
 
 from est_errors import EstError, ProtocolError, RetryLater, ServerError
-from heap import forget, write_over
+from heap import forget, let_go, write_over
 from micropython import const
 
 from devid import FOR_TRUST, RENEWED, UNCHANGED
@@ -31,7 +31,7 @@ async def run(device, expired, forced):
     waiting = pending.load(store, pending.wish(settings, device._record.certificate), device._log)
     left = 0 if forced else pending.too_early(waiting, device._limits, device._log)
     del pending, store
-    forget(*FOR_TRUST)
+    await let_go(*FOR_TRUST)
     if left:
         if not expired:
             return UNCHANGED
@@ -82,7 +82,7 @@ async def _renew(device, waiting, expired):
 async def _ask(device, waiting):
     """Get a new certificate; return the Pending that holds it, kept on flash already."""
     record = device._record
-    client = _client(device, record)
+    client = await _client(device, record)
     async with client:
         try:
             await device._fetch_anchors(client)
@@ -100,13 +100,13 @@ async def _ask(device, waiting):
             raise error
     forget(*FOR_TRUST)
     _keep_trust(device, client)
-    return _keep(device, waiting, waiting.key, made, bytes(certificate), client.chain)
+    return await _keep(device, waiting, waiting.key, made, bytes(certificate), client.chain)
 
 
-def _client(device, record):
+async def _client(device, record):
     from devid import session
 
-    return session.client(device, record)
+    return await session.client(device, record)
 
 
 def _keep_trust(device, client):
@@ -125,14 +125,14 @@ async def _request(device, client, waiting, record):
     finally:
         request.forgotten()
         del request
-    return made, _keep(device, waiting, key, made)
+    return made, await _keep(device, waiting, key, made)
 
 
 async def _prove(device, waiting):
     """Have the server take the new certificate in TLS before the old one is given up."""
     from devid.record import Record
 
-    client = _client(device, Record(waiting.key, waiting.certificate, waiting.chain))
+    client = await _client(device, Record(waiting.key, waiting.certificate, waiting.chain))
     async with client:
         try:
             # In TLS 1.3 a server refuses a client's certificate only after the handshake.
@@ -147,11 +147,11 @@ async def _past(response, limits, text):
     await response.discard(limits.MAX_BODY)
 
 
-def _keep(device, waiting, *what):
+async def _keep(device, waiting, *what):
     from devid import pending
 
     waiting = pending.keep(device._store(), waiting, *what)
-    forget(*FOR_TRUST)
+    await let_go(*FOR_TRUST)
     return waiting
 
 

@@ -1,6 +1,6 @@
 """The key and the request of an enrolment or a renewal (PKCS #10; RFC 7030 4.2)."""
 
-from heap import forget
+from heap import forget, let_go
 from micropython import const
 
 from devid import FOR_TRUST
@@ -51,7 +51,7 @@ async def make(device, client, private, record=None):
     elif not record:
         parts = parts_of(settings)
     attributes = None
-    forget("devid.wishes", *_FOR_NAMES)
+    await let_go("devid.wishes", *_FOR_NAMES)
     if record and not private and not settings.rekey:
         private = record.key
     from pki import keys

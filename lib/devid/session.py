@@ -2,7 +2,7 @@
 
 import unix_time
 from est_errors import EstError
-from heap import forget
+from heap import let_go
 from micropython import const
 
 from devid import FOR_TRUST
@@ -12,7 +12,7 @@ _ERROR = const(40)
 _DAY = const(86400)
 
 
-def client(device, record):
+async def client(device, record):
     """Return an est.Client with the identity of a Record, or else the settings' credential.
 
     device: the devid.DeviceIdentity. Raises ConfigError.
@@ -30,7 +30,7 @@ def client(device, record):
         arguments["psk"] = settings.psk
         who = settings.certificate, settings.key, settings.intermediates
     arguments["certificate"], arguments["key"], arguments["intermediates"] = who
-    forget(*FOR_TRUST)
+    await let_go(*FOR_TRUST)
     import est
 
     return est.Client(

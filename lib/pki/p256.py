@@ -44,6 +44,7 @@ async def sign(d, digest):
     r = s = 0
     while not (r and s):
         k = next(nonces)
+        await asyncio.sleep(0)
         r = (await multiply_base(k))[0] % n
         await asyncio.sleep(0)
         blind = 1 + entropy.below(n - 1)

@@ -1,7 +1,7 @@
 """MicroPython's `tls` module for CPython, over `ssl`: DER in memory instead of PEM files.
 
-It also gives asyncio's StreamReader the `readinto` of MicroPython and an `idle`, and CPython before
-3.12 a `wait_for` that loses no cancellation.
+It also gives asyncio's StreamReader the `readinto` of MicroPython and an `idle`, and CPython
+before 3.12 a `wait_for` that loses no cancellation.
 """
 
 import _ssl
