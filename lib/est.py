@@ -202,6 +202,7 @@ class Client:
         anchors ends the TLS session: the next operation makes a new one. Raises TrustError and
         the other errors of `est`; then the anchors are as they were.
         """
+        await self._opened("cacerts")
         import est_cacerts
 
         received = await est_cacerts.fetch(self, close)
@@ -273,6 +274,7 @@ class Client:
         return await self._enroll("simplereenroll", csr, close)
 
     async def _enroll(self, operation, csr, close):
+        await self._opened(operation)
         import est_enroll
 
         found = await est_enroll.fetch(self, operation, csr, close)
@@ -335,11 +337,21 @@ class Client:
         self, method, operation, content_type=None, body=None, nothing=(), read=None
     ):
         """Perform one operation: see est_exchange.operation()."""
+        await self._opened(operation)
         import est_exchange
 
         return await est_exchange.operation(
             self, method, operation, content_type, body, nothing, read
         )
+
+    async def _opened(self, operation):
+        """Have a verified connection, before what uses it takes the room of the handshake."""
+        if not self._http and not self._provisional:
+            try:
+                await self.connect()
+            except EstError as error:
+                raise at(operation, error)
+            self._http.fresh = True
 
     async def connect(self):
         """Open a new connection: verified, or provisional while there is no anchor.

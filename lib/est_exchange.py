@@ -100,14 +100,18 @@ async def _request(client, method, path, content_type, body):
             authorization = est_digest.answer(authorization, method, path)
         headers.append(("Authorization", authorization))
     client._resume()
-    if client._http and client._http.reusable:
+    http = client._http
+    if http and (http.fresh or http.reusable):
         try:
             return await _send(client, method, path, headers, body)
         except DeadlineError:
             raise
         except NetworkError:
+            if http.fresh:
+                raise
             # Servers close a kept connection without saying so (libest after a 401).
             client._log(_INFO, "the server closed the connection")
+    http = None
     await client.connect()
     return await _send(client, method, path, headers, body)
 

@@ -44,6 +44,7 @@ class HttpConnection:
         self._pos = 0
         self._end = 0
         self._response = None
+        self.fresh = False  # made for the request that comes next, which is not tried twice
 
     @property
     def reusable(self):
@@ -78,6 +79,7 @@ class HttpConnection:
         await self._stream.write("\r\n".join(lines).encode() + (body or b""))
         self._response = response = Response(self, method, self._limits, most)
         await response._read_head()
+        self.fresh = False
         return response
 
     async def close(self):

@@ -25,6 +25,7 @@ NOT_AT_FIRST_BOOT = frozenset(
         "devid/keeper.py",
         "devid/refreshing.py",
         "devid/renewal.py",
+        "devid/spelling.py",
         "devid/wishes.py",
         "est_fullcmc.py",
         "est_link.py",

@@ -80,6 +80,11 @@ def _pki_response(n):
     return seq(seq(*echoed, *found), seq(), seq())
 
 
+def _statuses(n):
+    success = seq(b"\x02\x01\x00", seq(der_writer.integer(1)))
+    return seq(seq(*[control(1, success)] * n), seq(), seq())
+
+
 def _constraints(n, excluded=0xA1):
     bases = der_writer.tlv(excluded, *_many(n, lambda i: seq(der_writer.tlv(0x82, b"x%d.b" % i))))
     return seq(seq(bases), _certificate(_known("2.5.29.17", _names(n))))
@@ -187,6 +192,7 @@ CASES = [
     ("cms", "certificates too many", lambda n: cms(b"", b"\x30\0" * n)),
     ("cms", "octets of a certificate in BER", lambda n: indefinite(cms(b"", seq(b"\0" * n)))),
     ("cmc_status", "controls", _pki_response),
+    ("cmc_status", "statuses", _statuses),
     ("crl", "entries", _crl),
     ("crl", "extensions", lambda n: _crl(1, context(0, seq(*_many(min(n, 99), _extension))))),
     (

@@ -61,7 +61,7 @@ BOUNDS = {
     "body": (3000, 62),
     "challenge": (1000, 52),
     "cmc": (20000, 4),  # a verification with P-256
-    "cmc_status": (4000, 4),
+    "cmc_status": (4000, 18),  # 16 controls at most, each of them read twice
     "cms": (3000, 4),
     "crl": (3000, 25),
     "csrattrs": (4000, 122),

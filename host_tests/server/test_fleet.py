@@ -18,7 +18,9 @@ GROWTH_KIB = 200  # of one wave of devices after another; their certificates are
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    # What is measured is the server, not how glibc gives each thread a heap of its own.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     servers = Servers()
     yield servers.start(tmp_path / "server")
     servers.stop()
@@ -71,7 +73,7 @@ def test_two_hundred_devices_enrol_at_once(server, tmp_path, torture, tally):
     kinds = ["micropython", "micropython32"] * (4 if torture else 1)
     kinds = [kind for kind in kinds if interpreters.find(simulation.INTERPRETERS[kind])]
     seen = []
-    for wave in range(4 if torture else 1):
+    for wave in range(8 if torture else 1):
         boards = [
             BoardThread(server, tmp_path / f"board-{wave}-{number}", kind)
             for number, kind in enumerate(kinds)
@@ -94,8 +96,8 @@ def test_two_hundred_devices_enrol_at_once(server, tmp_path, torture, tally):
             time.sleep(0.1)  # the last connections are being closed
         assert used(server.pid)[1] <= before[1], "every connection is closed again"
         seen.append(used(server.pid)[0])
-    # What the first wave takes is kept for the next one.
-    assert max(seen[1:], default=0) - min(seen[1:], default=0) < GROWTH_KIB, seen
+    # What the first waves take is kept for the next ones.
+    assert max(seen[4:], default=0) - min(seen[4:], default=0) < GROWTH_KIB, seen
     assert tally.nothing_lost()
 
 

@@ -197,7 +197,11 @@ def _check(values):
         raise ConfigError("settings: one JSON object is needed")
     for name, value in values.items():
         if name not in _SCHEMA:
-            raise ConfigError("settings: unknown name %s; %s" % (name, _suggestion(name)))
+            from devid import spelling
+
+            raise ConfigError(
+                "settings: unknown name %s; %s" % (name, spelling.suggestion(name, _SCHEMA))
+            )
         kind, wanted = _SCHEMA[name]
         if not isinstance(value, kind) or (isinstance(value, str) and not _text(value)):
             raise ConfigError("settings: %s is %s" % (name, wanted))
@@ -221,27 +225,6 @@ def _text(value):
         return isinstance(value, str) and value.encode() is not None
     except ValueError:
         return False
-
-
-def _suggestion(name):
-    """Return what to write instead of an unknown name: the nearest known one, or all of them."""
-    least, nearest = 3, None  # two slips of the finger; what is further off means something else
-    for known in _SCHEMA:
-        if abs(len(name) - len(known)) >= least:
-            continue
-        # Levenshtein's distance, row by row.
-        row = list(range(len(known) + 1))
-        for i in range(len(name)):
-            corner, row[0] = row[0], i + 1
-            for j in range(len(known)):
-                changed = corner + (name[i] != known[j])
-                corner = row[j + 1]
-                row[j + 1] = min(changed, corner + 1, row[j] + 1)
-        if row[-1] < least:
-            least, nearest = row[-1], known
-    if nearest:
-        return "do you mean %s?" % nearest
-    return "known are " + ", ".join(sorted(_SCHEMA))
 
 
 def _take_trust(found, trust):

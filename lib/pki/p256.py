@@ -11,6 +11,8 @@ out; one on the network sees randomised totals.
 
 import asyncio
 
+import heap
+
 from pki import ec, entropy
 
 _viper = None  # the engine; False: it does not work here
@@ -102,3 +104,4 @@ def _give_way():
     """Leave the heap to the portable engine: there was room, but in pieces."""
     global _viper
     _viper = False
+    heap.forget()  # its tables, of which the C stack still speaks
