@@ -4,10 +4,16 @@ The request is a PKCS #10 request in a signed Full PKI Request; the answer is si
 never sent over a provisional connection, which 4.1.1 would allow.
 """
 
+import sys
+
 from est_errors import EstError, ServerError, at
 from heap import forget
 
 _TYPE = "application/pkcs7-mime; smime-type=CMC-request"
+
+
+# What a software key loads again when it signs again.
+_FOR_SIGNING = ("pki.entropy", "pki.jacobian", "pki.oid_text", "pki.rfc6979")
 
 
 async def fetch(client, csr, key, certificate, close):
@@ -69,7 +75,10 @@ async def _made(csr, key, transaction, nonce, certificate):
     except EstError as error:
         raise at("fullcmc", error)
     finally:
-        forget("pki.cmc", "pki.entropy")
+        engine = sys.modules.get("pki.p256")
+        if engine:
+            engine.forget()  # a software key's: the connection needs its room now
+        forget("base64_stream", "pki.cmc", *_FOR_SIGNING)
 
 
 def _opened(message, limits):

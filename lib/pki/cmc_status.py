@@ -23,17 +23,17 @@ _STATUS = ("success", "", "failed", "pending", "noSupport", "confirmRequired", "
 _FAIL = (
     "badAlg: an algorithm is not supported",
     "badMessageCheck: the signature did not verify",
-    "badRequest: the request is not permitted or not supported",
-    "badTime: the time is not close enough to the server's",
+    "badRequest: not permitted or not supported",
+    "badTime: the server's clock differs too much",
     "badCertId: no certificate by this identifier",
     "unsupportedExt: an extension is not supported",
     "mustArchiveKeys: private keys have to be archived",
     "badIdentity: who asks could not be verified",
-    "popRequired: possession of the key has to be proved",
+    "popRequired: prove possession of the key",
     "popFailed: the proof of possession failed",
     "noKeyReuse: this key must not be used again",
     "internalCAError: the CA has a fault",
-    "tryLater: the server asks to try again later",
+    "tryLater: try again later",
     "authDataFail: the authentication data could not be verified",
 )
 

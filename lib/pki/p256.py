@@ -79,6 +79,11 @@ def forget():
     _viper = _verifier = None
 
 
+def ready():
+    """Return whether the fast engine is in the heap."""
+    return bool(_viper)
+
+
 async def _fast():
     """Return whether the viper engine serves; load and try it first.
 
