@@ -11,8 +11,6 @@ out; one on the network sees randomised totals.
 
 import asyncio
 
-import heap
-
 from pki import ec, entropy
 
 _viper = None  # the engine; False: it does not work here
@@ -109,4 +107,6 @@ def _give_way():
     """Leave the heap to the portable engine: there was room, but in pieces."""
     global _viper
     _viper = False
+    import heap
+
     heap.forget()  # its tables, of which the C stack still speaks
