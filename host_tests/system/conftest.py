@@ -7,14 +7,14 @@ from commands import Server, Servers
 from estctl import interpreters, simulation
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
     servers = Servers()
     yield servers
     servers.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(servers, tmp_path_factory) -> Server:
     return servers.start(tmp_path_factory.mktemp("server"))
 

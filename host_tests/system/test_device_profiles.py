@@ -15,7 +15,7 @@ HABITS = [name for name in CATALOGUE if name not in SERVERS]
 numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def play(servers, tmp_path_factory):
     """Return a function that starts a profile's server, anew only where a code serves once."""
     started = {}

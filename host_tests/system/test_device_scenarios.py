@@ -16,7 +16,7 @@ from devid import trust as device_trust
 from devid.store import Store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def play(servers, tmp_path_factory):
     """Return a function that starts the server of a scenario once; several tests may use it."""
     started = {}
