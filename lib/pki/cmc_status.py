@@ -31,7 +31,7 @@ _FAIL = (
     "badIdentity: who asks could not be verified",
     "popRequired: prove possession of the key",
     "popFailed: the proof of possession failed",
-    "noKeyReuse: this key must not be used again",
+    "noKeyReuse: make another key",
     "internalCAError: the CA has a fault",
     "tryLater: try again later",
     "authDataFail: the authentication data could not be verified",

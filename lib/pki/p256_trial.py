@@ -28,5 +28,5 @@ async def works(engine):
     for i in (3, 2, 0, 211, 210, 208, 55, 54, 52):
         bits[i >> 3] |= 1 << (i & 7)
     await engine.comb(registers, bits, 4)
-    found = engine.affine(registers)
+    found = await engine.affine(registers)
     return found is not None and (found[0] ^ found[1]) == _KNOWN

@@ -13,8 +13,8 @@ _COLUMNS = const(52)  # as pki.p256_viper has these
 _X = const(1)
 _Z = const(3)
 _MULTIPLES = const(12)  # the registers of x and y of 1, 3, 5 and 7 times the point
-_STRIDE = const(8)  # doublings between two chances for other tasks, while the comb is added
-_STRIDE_BEFORE = const(12)
+_STRIDE = const(7)  # doublings between two chances for other tasks, while the comb is added
+_STRIDE_BEFORE = const(10)
 
 
 async def verify(engine, point, digest, r, s):

@@ -21,7 +21,7 @@ from pki.p256_field import pick, run, unpack
 
 _LIMBS = const(20)
 _COLUMNS = const(52)
-_STRIDE = const(8)  # columns or doublings between two chances for other tasks: see pki.p256
+_STRIDE = const(7)  # columns or doublings between two chances for other tasks: see pki.p256
 _X = const(1)  # registers; 0 is scratch
 _Y = const(2)
 _Z = const(3)
@@ -110,7 +110,7 @@ async def multiply_base(k):
     load(registers, _Z, int.from_bytes(entropy.octets(32), "big") | 1)
     bits = digits(k)
     await comb(registers, bits, _COLUMNS)
-    return affine(registers)
+    return await affine(registers)
 
 
 async def comb(registers, bits, columns):
@@ -157,13 +157,14 @@ def value(registers, number):
     return value % ec.P256.p
 
 
-def affine(registers):
+async def affine(registers):
     """Return the affine (x, y) of the sum, or None for infinity."""
     p = ec.P256.p
     # Euclid's time would tell of z, and z of the last additions (Naccache, Smart, Stern 2004).
     blind = entropy.below(p - 1) + 1
     # z has the factor 2^260, its inverse 2^-260.
     inverse = ec.inverse(value(registers, _Z) * blind % p, p) * blind % p
+    await asyncio.sleep(0)
     load(registers, 4, (inverse << 520) % p)
     run(6, registers, registers, _AFFINE)
     x, y = value(registers, _X), value(registers, _Y)
