@@ -191,20 +191,20 @@ class Store:
     def _wipe(self, path):
         """Overwrite a file and remove it. On littlefs old blocks stay until they are reused."""
         try:
-            left = os.stat(path)[6]
-            with open(path, "r+b") as file:
-                zeros = bytes(_PIECE)
-                while left > 0:
-                    file.write(zeros)
-                    left -= _PIECE
-        except OSError:
-            pass  # there is none, or it cannot be written: then it is removed all the same
-        finally:
             try:
-                self._remove(path)
-            except MemoryError:  # what is overwritten and stays looks like damage
-                gc.collect()
-                self._remove(path)
+                left = os.stat(path)[6]
+                with open(path, "r+b") as file:
+                    zeros = bytes(_PIECE)
+                    while left > 0:
+                        file.write(zeros)
+                        left -= _PIECE
+            except OSError:
+                pass  # there is none, or it cannot be written: then it is removed all the same
+            self._remove(path)
+        except MemoryError:  # what is overwritten and stays looks like damage
+            gc.collect()
+            self._remove(path)
+            raise
 
     def _remove(self, path):
         try:
