@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -205,7 +206,8 @@ def _install(
         return target
     try:
         base = library.LIB if library.LIB in source.parents else source.parent
-        new = target.with_suffix(f".{os.getpid()}")  # others may use the folder now
+        # Other processes and threads may use the folder, or fill it, now.
+        new = target.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         compile_file(source, new, source.relative_to(base).as_posix(), march)
         new.replace(target)
     except CompileError as error:
