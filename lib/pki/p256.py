@@ -78,8 +78,8 @@ def forget():
 
 
 def ready():
-    """Return whether the fast engine is in the heap."""
-    return bool(_viper)
+    """Return whether an engine has been chosen."""
+    return _viper is not None
 
 
 async def _fast():

@@ -71,7 +71,7 @@ async def _verify_ecdsa(parameters, key, digest, signature):
     point = ec.decode_point(curve, key)
     r, s = decode_ecdsa(curve, signature)
     p256 = sys.modules.get("pki.p256")
-    # Without room for the fast engine what chooses one is in the way, too.
+    # To choose one takes room, and time: has_room() collects garbage.
     if curve is ec.P256 and ((p256 and p256.ready()) or ec.has_room()):
         from pki import p256
 
