@@ -158,7 +158,7 @@ class Client:
             await self._end()
             await write_over()
             # What only a connection needs makes room for what checks its answer.
-            forget(*_FOR_EXCHANGE)
+            forget("tls_turns", *_FOR_EXCHANGE)
 
     async def _end(self):
         http, self._http = self._http, None

@@ -12,10 +12,6 @@ from heap import forget
 _TYPE = "application/pkcs7-mime; smime-type=CMC-request"
 
 
-# What a software key loads again when it signs again.
-_FOR_SIGNING = ("pki.entropy", "pki.jacobian", "pki.oid_text", "pki.rfc6979")
-
-
 async def fetch(client, csr, key, certificate, close):
     """Return the issued certificate (DER): see Client.fullcmc."""
     if not client.ca_certificates:
@@ -47,15 +43,13 @@ async def fetch(client, csr, key, certificate, close):
     if close:
         await client.close()
         client._received = client._text = None
-    import est_issued
-
     try:
         content, found, signer = _opened(message, client._limits)
         message = None
         if content is not None:  # else certs-only, which its transport vouches for (4.3.2)
             await _check(client, content, found, signer, transaction, nonce)
-        forget("pki.cmc_response", "pki.cmc_status", "pki.registration_authority")
-        forget("pki.server_name", "pki.ip_address")
+        import est_issued
+
         # The old certificate, which may be there, too, could have the same key.
         found = [raw for raw in found if raw != certificate]
         from pki.x509 import request_public_key
@@ -67,43 +61,57 @@ async def fetch(client, csr, key, certificate, close):
 
 
 async def _made(csr, key, transaction, nonce, certificate):
-    from base64_stream import encode_lines
     from pki import cmc
 
     try:
-        return encode_lines(await cmc.request(key, csr, transaction, nonce, certificate))
+        made = await cmc.request(key, csr, transaction, nonce, certificate)
     except EstError as error:
         raise at("fullcmc", error)
     finally:
         engine = sys.modules.get("pki.p256")
         if engine:
             engine.forget()  # a software key's: the connection needs its room now
-        forget("base64_stream", "pki.cmc", *_FOR_SIGNING)
+        cmc = engine = None
+        forget("pki.")
+    from base64_stream import encode_lines
+
+    return encode_lines(made)
 
 
 def _opened(message, limits):
     from pki import cmc_response
 
-    return cmc_response.opened(message, limits)
+    try:
+        return cmc_response.opened(message, limits)
+    finally:
+        forget("pki.cmc_response")
+
+
+def _time_for(client, certificate):
+    import est_issued
+
+    return est_issued.time_for(client, certificate)
 
 
 async def _check(client, content, found, signer, transaction, nonce):
     """Check the signature and the status of a PKIResponse, as opened() returned it."""
-    import est_issued
-    from pki import cmc_response, x509
+    from pki import cmc_signer, x509
 
-    await cmc_response.verify(
+    await cmc_signer.verify(
         content,
         found,
         signer,
         [x509.Certificate(raw) for raw in client.authorities],
         [x509.Certificate(raw) for raw in client.anchors],
-        lambda certificate: est_issued.time_for(client, certificate),
+        lambda certificate: _time_for(client, certificate),
         client._limits,
     )
+    del cmc_signer, x509
+    forget("est_issued", "pki.")
     from pki import cmc_status
 
     cmc_status.check(content, transaction, nonce, client._now(), client._limits)
+    forget("pki.cmc_status")
 
 
 async def reason(response, limits):

@@ -36,14 +36,18 @@ async def _enrol(wish):
     async with client:
         await client.cacerts()
         forget(*_FOR_TRUST)
+        from pki import csr
+
+        subject, extensions, more = csr.parts("CN=pump")
+        del csr
+        forget("pki.")  # names, before the key takes their room
         from pki import cmc, csr, keys
 
         key = await keys.generate()
-        subject, extensions, more = csr.parts("CN=pump")
         extensions.append(cmc.identified(await key.public_key()))
         request = await csr.signed(key, subject, extensions, more)
         del cmc, csr, keys
-        forget("pki.csr", "pki.name", "pki.rfc6979")
+        forget("pki.")
         certificate = await client.fullcmc(request, key, close=True)
         return await key.private_bytes(), certificate
 

@@ -293,7 +293,7 @@ def _cms(octets):
 
 
 async def _cmc(octets):
-    from pki import cmc_response
+    from pki import cmc_response, cmc_signer
 
     content, found, signer = cmc_response.opened(octets, Limits)
     if content is None:
@@ -301,7 +301,7 @@ async def _cmc(octets):
     # No certificate is an authority's here, so that it ends in TrustError at the latest.
     error = None
     try:
-        await cmc_response.verify(content, found, signer, [], [], lambda one: NOW, Limits)
+        await cmc_signer.verify(content, found, signer, [], [], lambda one: NOW, Limits)
     except EstError as refused:
         error = type(refused).__name__
     return [content, found, signer, error]

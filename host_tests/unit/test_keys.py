@@ -3,7 +3,7 @@ from binascii import unhexlify
 
 from checks import araises
 from est_errors import KeyFault
-from pki import ec, keys, signature
+from pki import ec, encoded_key, keys, signature
 
 # Made with `openssl ecparam -genkey`, `openssl pkcs8 -topk8` and `openssl ec -pubout`.
 SCALAR = "08eba845184fe3e816480955373d87e65557ae3bbfbeab88b67e3344d3d6757d"
@@ -38,7 +38,7 @@ async def test_the_encodings_of_openssl():
 async def test_pkcs8_wraps_and_is_read_again():
     key = await keys.generate()
     sec1 = await key.private_bytes()
-    for encoded in (sec1, keys.to_pkcs8(sec1)):
+    for encoded in (sec1, encoded_key.to_pkcs8(sec1)):
         assert await (await keys.load(encoded)).private_bytes() == sec1
 
 

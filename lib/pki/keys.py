@@ -10,19 +10,21 @@ A key is an object with these, all of which every backend gives:
                             leave its hardware
     await exchange(point)   the ECDH secret (32 bytes) with an uncompressed P-256 point (65
                             octets); KeyFault where the backend has no ECDH
+
+An object that is held keeps its module in the heap, and that keeps what it names: so this one
+names no other.
 """
 
-from est_errors import DerError, KeyFault
+from est_errors import KeyFault
 from micropython import const
 
-from pki import der, der_writer, ec, entropy, p256
-
-_EC_PUBLIC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"
-_PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
-_ALGORITHM = b"\x30\x13\x06\x07" + _EC_PUBLIC_KEY + b"\x06\x08" + _PRIME256V1
-_CURVE = b"\x06\x08" + _PRIME256V1
+_CURVE = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"  # secp256r1
+_ALGORITHM = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01" + _CURVE  # id-ecPublicKey
 _ECDSA_WITH_SHA256 = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
 _SIZE = const(32)
+_SEQUENCE = const(0x30)
+_OCTET_STRING = const(4)
+_CONTEXT = const(0xA0)
 
 
 class SoftwareKey:
@@ -45,29 +47,35 @@ class SoftwareKey:
         """Return the DER ECDSA-Sig-Value of a 32-byte SHA-256 digest; the nonce is RFC 6979's."""
         if len(digest) != _SIZE:
             raise KeyFault("a SHA-256 digest of 32 bytes is needed")
+        from pki import der_writer, p256
+
         r, s = await p256.sign(self._scalar, digest)
-        return der_writer.tlv(der.SEQUENCE, der_writer.integer(r), der_writer.integer(s))
+        return der_writer.tlv(_SEQUENCE, der_writer.integer(r), der_writer.integer(s))
 
     async def private_bytes(self):
         """Return the ECPrivateKey (DER; RFC 5915) with curve and public key."""
+        from pki import der_writer
+
         return der_writer.tlv(
-            der.SEQUENCE,
+            _SEQUENCE,
             der_writer.integer(1),
-            der_writer.tlv(der.OCTET_STRING, self._scalar.to_bytes(_SIZE, "big")),
-            der_writer.tlv(der.CONSTRUCTED_CONTEXT, _CURVE),
-            der_writer.tlv(der.CONSTRUCTED_CONTEXT + 1, der_writer.bit_string(self._point)),
+            der_writer.tlv(_OCTET_STRING, self._scalar.to_bytes(_SIZE, "big")),
+            der_writer.tlv(_CONTEXT, _CURVE),
+            der_writer.tlv(_CONTEXT + 1, der_writer.bit_string(self._point)),
         )
 
     async def exchange(self, point):
         """Return the ECDH secret (32 bytes) with an uncompressed point; DerError for a bad one."""
-        p256.forget()  # ECDH needs the heap that signing took
-        from pki import ecdh
+        from pki import ecdh, p256
 
+        p256.forget()  # ECDH needs the heap that signing took
         return await ecdh.shared_secret(self._scalar, point)
 
 
 async def generate():
     """Return a new SoftwareKey from fresh randomness (FIPS 186-4 B.4.1)."""
+    from pki import ec, entropy
+
     return await _from_scalar(1 + entropy.below(ec.P256.n - 1))
 
 
@@ -77,58 +85,24 @@ async def load(encoded):
     Raises KeyFault where it is another kind of key, damaged, out of range, or where the public key
     in it is not its own.
     """
-    try:
-        scalar, point = _parse(encoded)
-    except DerError:
-        raise KeyFault("this is no SEC 1 or PKCS #8 private key, or a damaged one")
-    if not 0 < scalar < ec.P256.n:
-        raise KeyFault("the private key is out of range")
+    from pki import encoded_key
+
+    scalar, point = encoded_key.parse(encoded)
     key = await _from_scalar(scalar)
     if point is not None and point != key._point:
         raise KeyFault("the private key's public key is not its own")
     return key
 
 
-def to_pkcs8(sec1):
-    """Return the PKCS #8 DER (bytes) around a P-256 ECPrivateKey (DER bytes)."""
-    return der_writer.tlv(
-        der.SEQUENCE, der_writer.integer(0), _ALGORITHM, der_writer.tlv(der.OCTET_STRING, sec1)
-    )
-
-
 def spki(point):
     """Return the SubjectPublicKeyInfo (DER bytes) of an uncompressed P-256 point (65 octets)."""
-    return der_writer.tlv(der.SEQUENCE, _ALGORITHM, der_writer.bit_string(point))
+    from pki import der_writer
+
+    return der_writer.tlv(_SEQUENCE, _ALGORITHM, der_writer.bit_string(point))
 
 
 async def _from_scalar(scalar):
+    from pki import p256
+
     x, y = await p256.multiply_base(scalar)
     return SoftwareKey(scalar, b"\x04" + x.to_bytes(_SIZE, "big") + y.to_bytes(_SIZE, "big"))
-
-
-def _parse(encoded):
-    """Return (scalar, public point or None)."""
-    reader = der.sequence(encoded)
-    version = reader.integer()
-    if reader.peek() == der.SEQUENCE:  # PKCS #8; attributes and a public key may follow
-        if bytes(reader.element(der.SEQUENCE)) != _ALGORITHM or version not in (0, 1):
-            raise KeyFault("the private key is not a P-256 key")
-        return _parse_sec1(der.sequence(reader.take(der.OCTET_STRING)))
-    return _parse_sec1(der.sequence(encoded))
-
-
-def _parse_sec1(reader):
-    if reader.integer() != 1:
-        raise DerError("EC: a private key of another version")
-    octets = bytes(reader.take(der.OCTET_STRING))
-    point = None
-    curve = _CURVE
-    if reader.peek() == der.CONSTRUCTED_CONTEXT:
-        curve = bytes(reader.enter(der.CONSTRUCTED_CONTEXT).element())
-    if reader.peek() == der.CONSTRUCTED_CONTEXT + 1:
-        point = bytes(reader.enter(der.CONSTRUCTED_CONTEXT + 1).bit_string())
-        ec.decode_point(ec.P256, point)
-    reader.finish()
-    if curve != _CURVE or len(octets) != _SIZE:
-        raise KeyFault("the private key is not a P-256 key")
-    return int.from_bytes(octets, "big"), point

@@ -35,10 +35,10 @@ async def read(encoded):
             whole = bytes(encoded)
     except DerError:
         raise KeyFault("this is no PKCS #8 private key, or a damaged one")
-    from pki import keys
+    from pki import encoded_key, keys
 
     key = await keys.load(encoded)
-    return whole or keys.to_pkcs8(await key.private_bytes()), await key.public_key()
+    return whole or encoded_key.to_pkcs8(await key.private_bytes()), await key.public_key()
 
 
 def _is_rsa(algorithm):

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from pki import der, ip_address, oid, server_name
+from pki import der, oid
 
 _CMC_RA = const(b"\x2b\x06\x01\x05\x05\x07\x03\x1c")  # id-kp-cmcRA (RFC 6402 2.10)
 _COMMON_NAME = const(b"\x55\x04\x03")
@@ -28,6 +28,8 @@ def own_name(certificate):
     names = certificate.extension(oid.SUBJECT_ALT_NAME)
     if names is None:
         return _common_name(certificate.subject)
+    from pki import ip_address, server_name
+
     for tag, value in server_name.hosts(names):
         if tag == _IP:
             return ip_address.text(value)
