@@ -38,13 +38,16 @@ async def fetch(client, csr, decrypt, close):
         )
     if close:
         await client.close()
+        client._received = client._text = None
     forget("multipart_stream")
 
     try:
+        found = _certificates(message, client._limits)
+        message = None
         key, public = await _opened(key, encrypted, decrypt)
         import est_issued
 
-        return key, await est_issued.to_key(client, _certificates(message, client._limits), public)
+        return key, await est_issued.to_key(client, found, public)
     except EstError as error:
         raise at("serverkeygen", error)
 
