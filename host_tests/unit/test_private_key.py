@@ -2,7 +2,7 @@ from binascii import unhexlify
 
 from checks import araises, vector
 from est_errors import KeyFault
-from pki import cms, der, der_writer, keys, private_key, x509
+from pki import cms, der, der_writer, encoded_key, private_key, x509
 from test_keys import P384, PKCS8, SEC1, SPKI
 
 RSA = vector("rfc7030/serverkeygen.key.der")
@@ -27,7 +27,7 @@ def rsa(numbers):
 
 async def test_a_p256_key_in_each_encoding():
     assert await private_key.read(PKCS8) == (PKCS8, SPKI)
-    assert await private_key.read(SEC1) == (keys.to_pkcs8(SEC1), SPKI)
+    assert await private_key.read(SEC1) == (encoded_key.to_pkcs8(SEC1), SPKI)
 
 
 async def test_the_keys_of_the_examples_are_those_of_their_certificates():
