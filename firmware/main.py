@@ -23,6 +23,7 @@ from est_errors import (
     StorageError,
     TrustError,
 )
+from heap import forget
 
 identity = None  # the DeviceIdentity, also at the REPL: identity.status(), identity.approve(...)
 failure = None  # the EstError that ended the boot, for whoever imports this module
@@ -104,6 +105,8 @@ async def start():
     await app.main(identity)
 
 
+# What is under way holds the C stack's words of before as long as it runs: see heap.write_over().
+forget()
 try:
     asyncio.run(start())
 except EstError as error:

@@ -30,6 +30,7 @@ for _file in (
     "est_server.py",
     "est_serverkeygen.py",
     "heap.py",
+    "http_chunked.py",
     "http_stream.py",
     "pem_stream.py",
     "multipart_stream.py",

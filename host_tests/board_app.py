@@ -11,7 +11,7 @@ from commands import Server, openssl
 from estctl import interpreters, mpy
 from probing import HOST_TESTS, LIB, der
 
-HEAP = {"unix": "128k", "unix32": "96k"}  # objects of the 64-bit port are twice as large
+HEAP = "96k"
 
 
 def run(name: str, app: Path, server: Server, folder: Path, **wish: Any) -> dict[str, str]:
@@ -34,7 +34,7 @@ def run(name: str, app: Path, server: Server, folder: Path, **wish: Any) -> dict
     wish["user"] = server.user
     wish["password"] = Path(server.password_file).read_text().strip()
     (folder / "wish.json").write_text(json.dumps(wish))
-    command = [program, "-X", f"heapsize={HEAP[name]}", "-c"]
+    command = [program, "-X", f"heapsize={HEAP}", "-c"]
     command += [f"import sys; sys.path[:] = [{str(library)!r}, '.frozen']; import app"]
     done = subprocess.run(
         [str(part) for part in command],

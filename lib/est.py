@@ -28,7 +28,7 @@ from est_errors import (  # noqa: F401 - users find the errors here
     TrustError,
     at,
 )
-from heap import forget, let_go, write_over
+from heap import forget, let_go
 from micropython import const
 
 _INFO = const(20)  # of logging
@@ -40,6 +40,7 @@ _FOR_EXCHANGE = (
     "est_exchange",
     "est_redirect",
     "est_response",
+    "http_chunked",
     "http_stream",
     "pem_stream",
     "pki.cms_stream",
@@ -156,9 +157,8 @@ class Client:
         """Close the connection; the client may be used again."""
         if self._http:
             await self._end()
-            await write_over()
             # What only a connection needs makes room for what checks its answer.
-            forget("tls_turns", *_FOR_EXCHANGE)
+            await let_go("tls_turns", *_FOR_EXCHANGE)
 
     async def _end(self):
         http, self._http = self._http, None
@@ -174,8 +174,8 @@ class Client:
         """
         if self._http and self._http.reusable:
             self._http = self._http.parked()
-            await write_over()
-            forget(*_FOR_EXCHANGE)
+            self._received = self._text = None
+            await let_go(*_FOR_EXCHANGE)
 
     def _resume(self):
         """Undo park()."""
@@ -188,10 +188,10 @@ class Client:
         return bounded_stream.resumed(parked, self._limits)
 
     def _use(self, stream):
-        from http_stream import HttpConnection
-
         if self._text is None:
             self._make_buffers()
+        from http_stream import HttpConnection
+
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
 
     async def cacerts(self, close=False):
@@ -363,7 +363,8 @@ class Client:
 
         stream = await est_server.connect(self)
         # What checks certificates comes back for the answer: until then the heap is the exchange's
-        forget("est_server", "tls_peer", "pki.")
+        del est_server
+        await let_go("est_server", "tls_peer", "pki.")
         self._use(stream)
 
 

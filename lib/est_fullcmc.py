@@ -7,7 +7,7 @@ never sent over a provisional connection, which 4.1.1 would allow.
 import sys
 
 from est_errors import EstError, ServerError, at
-from heap import forget
+from heap import forget, let_go
 
 _TYPE = "application/pkcs7-mime; smime-type=CMC-request"
 
@@ -107,7 +107,7 @@ async def _check(client, content, found, signer, transaction, nonce):
         client._limits,
     )
     del cmc_signer, x509
-    forget("est_issued", "pki.")
+    await let_go("est_issued", "pki.")
     from pki import cmc_status
 
     cmc_status.check(content, transaction, nonce, client._now(), client._limits)

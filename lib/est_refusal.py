@@ -7,6 +7,7 @@ import unix_time
 from est_errors import AuthError, RetryLater, ServerError
 from micropython import const
 
+_SPACE = const(32)
 _DATE = const(32)  # characters; an HTTP date has 29
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -90,4 +91,20 @@ async def _reason(response, limits):
         return await est_fullcmc.reason(response, limits)
     if response.status == 202 or response.content_type not in ("", "text/plain"):
         return ""
-    return await response.text(limits.MAX_ERROR_TEXT)
+    return await text(response, limits.MAX_ERROR_TEXT)
+
+
+async def text(response, limit):
+    """Return at most limit bytes of a response's body, as printable ASCII on one line (str)."""
+    out = bytearray(limit)
+    view = memoryview(out)
+    size = 0
+    while size < limit:
+        count = await response.readinto(view[size:])
+        if not count:
+            break
+        size += count
+    for i in range(size):
+        if not _SPACE <= out[i] < 127:
+            out[i] = _SPACE
+    return " ".join(bytes(view[:size]).decode().split())

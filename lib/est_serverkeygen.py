@@ -6,7 +6,7 @@ it; what opens it then is `decrypt`: (identifier, AES key), both bytes, or a P-2
 """
 
 from est_errors import EstError, KeyFault, LimitError, ProtocolError, at
-from heap import forget
+from heap import forget, let_go
 from micropython import const
 
 _WARNING = const(30)  # of logging
@@ -45,6 +45,8 @@ async def fetch(client, csr, decrypt, close):
         found = _certificates(message, client._limits)
         message = None
         key, public = await _opened(key, encrypted, decrypt)
+        # The path of the certificate is checked next, which needs much of a small heap.
+        await let_go("pki.")
         import est_issued
 
         return key, await est_issued.to_key(client, found, public)
@@ -62,16 +64,14 @@ async def _opened(key, encrypted, decrypt):
         from pki import enveloped
 
         key = await enveloped.private_key(key, decrypt)
-        forget("pki.")
+        del enveloped
+        await let_go("pki.")
     from pki import private_key
 
     try:
         return await private_key.read(key)
     except KeyFault as error:
         raise ProtocolError("the server's key cannot be used: " + error.message)
-    finally:
-        # The path of the certificate is checked next, which needs much of a small heap.
-        forget("pki.")
 
 
 def _certificates(message, limits):

@@ -48,7 +48,9 @@ def forget(*modules):
 
 
 async def let_go(*modules):
-    """As forget(), and give other tasks a turn: collecting garbage takes long enough."""
+    """As forget(), of what has been awaited, too: see write_over(). Other tasks get a turn:
+    collecting garbage takes long enough."""
+    await write_over()
     forget(*modules)
     await asyncio.sleep(0)
 

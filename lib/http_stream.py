@@ -13,7 +13,7 @@ from micropython import const
 _LF = const(10)
 _SPACE = const(32)
 _UNTIL_CLOSE = const(-1)
-_MAX_DIGITS = const(7)  # of a Content-Length or a chunk size
+_MAX_DIGITS = const(7)  # of a Content-Length
 
 # The headers that a caller may ask for; all others are read past.
 _KEPT = (
@@ -168,7 +168,9 @@ class Response:
         badly framed, LimitError where it is far longer than any that the limits allow.
         """
         if self._chunked and not self._left and not self._done:
-            await self._next_chunk()
+            from http_chunked import next_chunk
+
+            await next_chunk(self)
         if self._left == 0:
             self._done = True
         if self._done:
@@ -189,21 +191,6 @@ class Response:
             if not self._left and not self._chunked:
                 self._done = True
         return count
-
-    async def text(self, limit):
-        """Return at most limit bytes of the body, as printable ASCII on one line (str)."""
-        out = bytearray(limit)
-        view = memoryview(out)
-        size = 0
-        while size < limit:
-            count = await self.readinto(view[size:])
-            if not count:
-                break
-            size += count
-        for i in range(size):
-            if not _SPACE <= out[i] < 127:
-                out[i] = _SPACE
-        return " ".join(bytes(view[:size]).decode().split())
 
     async def discard(self, limit):
         """Read up to limit bytes past, so that the connection can carry another request."""
@@ -283,26 +270,6 @@ class Response:
             self._done = not self._left
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise ProtocolError("HTTP: the body is compressed, which was not asked for")
-
-    async def _next_chunk(self):
-        """Read a chunk's size line, or the trailers behind the last chunk (RFC 9112 7.1)."""
-        connection = self._connection
-        if self._chunks and await connection._line():
-            raise ProtocolError("HTTP: a chunk does not end where it said")
-        self._chunks += 1
-        digits = (await connection._line()).split(b";")[0].strip()
-        size = 0
-        for c in digits:
-            digit = b"0123456789abcdef".find(bytes((c | 0x20,)))
-            if digit < 0 or (c < 0x30):
-                raise ProtocolError("HTTP: bad chunk size")
-            size = size << 4 | digit
-        if not digits or len(digits) > _MAX_DIGITS:
-            raise ProtocolError("HTTP: bad chunk size")
-        self._left = size
-        if not size:
-            await self._fields({})
-            self._done = True
 
 
 def _ascii(octets):

@@ -34,7 +34,7 @@ async def _keygen(wish):
     client = est.Client(
         "127.0.0.1",
         wish["port"],
-        anchors=[unhexlify(raw) for raw in wish["anchors"]],
+        anchors=[unhexlify(raw) for raw in wish.pop("anchors")],
         user=wish["user"],
         password=wish["password"],
     )

@@ -21,8 +21,10 @@ def boot(approve, meter, chip):
     __import__("micropython")  # in CPython the shim's, which completes gc
     __import__("boot")
     from est_errors import ApprovalNeeded, EstError, RetryLater
+    from heap import forget
 
     failure = status = None
+    forget()  # as main.py does
     try:
         if approve:
             from devid import DeviceIdentity

@@ -186,7 +186,7 @@ class TestServer:
 
 
 class TestSmallBoards:
-    """The compiled library on a simulated board: in its 96 KiB heap where that is 32-bit."""
+    """The compiled library on a simulated board, in a heap of 96 KiB."""
 
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_an_enrolment(self, name, server, tmp_path):

@@ -105,7 +105,7 @@ class TestEstctl:
 
 
 class TestSmallBoards:
-    """The compiled library on a simulated board: in its 96 KiB heap where that is 32-bit."""
+    """The compiled library on a simulated board, in a heap of 96 KiB."""
 
     @pytest.mark.parametrize("name", ["unix", "unix32"])
     def test_a_plain_key(self, name, server, tmp_path):

@@ -1,4 +1,5 @@
 import est_limits
+import est_refusal
 from checks import araises
 from est_errors import LimitError, NetworkError, ProtocolError
 from http_stream import HttpConnection
@@ -236,4 +237,4 @@ async def test_an_error_text_is_bounded_and_printable():
         b"HTTP/1.1 400 Bad\r\nContent-Length: 24\r\n\r\n\x1b[31mno\r\n  such\x00\xffsubject"
     )
     response = await connect(wire).request("GET", "/")
-    assert await response.text(20) == "[31mno such sub"
+    assert await est_refusal.text(response, 20) == "[31mno such sub"

@@ -1,7 +1,7 @@
 """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
 
 from est_errors import EstError, RetryLater
-from heap import forget, let_go, write_over
+from heap import forget, let_go
 from micropython import const
 
 from devid import ENROLLED, FOR_TRUST
@@ -24,8 +24,7 @@ async def run(device):
         try:
             # Where the request is there already, the heap is not as whole as at a first boot.
             await device._fetch_anchors(client, close=bool(waiting.request))
-            await write_over()
-            forget(*FOR_TRUST)
+            await let_go(*FOR_TRUST)
             request = waiting.request
             if not request:
                 request, waiting = await _request(device, client, waiting)

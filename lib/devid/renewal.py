@@ -5,7 +5,7 @@ TLS handshake with the EST server has proved it.
 """
 
 from est_errors import EstError, ProtocolError, RetryLater, ServerError
-from heap import forget, let_go, write_over
+from heap import forget, let_go
 from micropython import const
 
 from devid import FOR_TRUST, RENEWED, UNCHANGED
@@ -86,8 +86,7 @@ async def _ask(device, waiting):
     async with client:
         try:
             await device._fetch_anchors(client)
-            await write_over()
-            forget(*FOR_TRUST)
+            await let_go(*FOR_TRUST)
             made = waiting.request
             if not made:
                 made, waiting = await _request(device, client, waiting, record)

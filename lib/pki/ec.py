@@ -38,7 +38,7 @@ P256 = Curve(
 def has_room():
     """Return whether the heap has room for the fast engine of P-256."""
     gc.collect()
-    return gc.mem_free() >= (_ROOM * 3 // 2 if sys.maxsize >> 32 else _ROOM)  # wider objects
+    return gc.mem_free() >= (_ROOM * 2 if sys.maxsize >> 32 else _ROOM)  # wider objects
 
 
 def decode_point(curve, octets):

@@ -8,7 +8,7 @@ chains to the CA, whose key it is. The wrapper may be BER.
 """
 
 from est_errors import ConfigError, DerError, KeyFault, LimitError, ProtocolError
-from heap import forget
+from heap import let_go
 from micropython import const
 
 from pki import aes, der, der_writer, oid_text
@@ -22,6 +22,7 @@ _WRAP = const(5)
 _STEPS = b"\x00\x14\x28"  # between key sizes: 128, 192, 256 bits
 _KARI = const(0xA1)
 _KEKRI = const(0xA2)
+_SHA256 = const(1)  # the number of RFC 5753 7.1.4; SHA-1 has none, and is 0 here
 _MAX_TRIED = const(4)  # each recipient costs a scalar multiplication
 # Tags of RecipientInfo, and what they stand for.
 _REFUSED = {
@@ -46,7 +47,6 @@ async def private_key(message, decrypt):
     recipients = enveloped.enter(der.SET)
     encrypted = enveloped.enter()
     content_key = await _content_key(recipients, decrypt)
-    forget("pki.ecdh", "pki.jacobian")
     encrypted.oid()  # contentType: what is inside says itself what it is
     size, parameters = _aes(encrypted.enter(), _CBC)
     iv = bytes(parameters.take(der.OCTET_STRING))
@@ -119,7 +119,9 @@ async def _with_own_key(recipient, key):
         material,
         der_writer.tlv(0xA2, der_writer.tlv(der.OCTET_STRING, (8 * size).to_bytes(4, "big"))),
     )
-    kek = await _derived(await key.exchange(point), info, number, size)
+    secret = await key.exchange(point)
+    await let_go("pki.ec", "pki.ecdh", "pki.jacobian")
+    kek = await _derived(secret, info, number, size)
     keys = recipient.enter()
     for _ in range(_MAX_TRIED):
         if not keys.more():
@@ -151,16 +153,16 @@ async def _derived(secret, info, number, size):
     while len(out) < size:
         counter += 1
         message = secret + counter.to_bytes(4, "big") + info
-        if number:
+        if number > _SHA256:
             from pki import signature
 
             out += await signature.digest(number, message)
         else:
             import hashlib
 
-            if not hasattr(hashlib, "sha1"):
+            if not number and not hasattr(hashlib, "sha1"):
                 raise KeyFault("this firmware has no SHA-1, which the server's ECDH wants")
-            out += hashlib.sha1(message).digest()
+            out += (hashlib.sha256 if number else hashlib.sha1)(message).digest()
     return out[:size]
 
 

@@ -79,6 +79,8 @@ INTERNAL = frozenset(
         "est_revocation.py",
         "est_server.py",
         "est_serverkeygen.py",
+        "http_chunked.py",
+        "http_stream.py",
         "multipart_stream.py",
         "pem_stream.py",
         "pki/aes.py",
