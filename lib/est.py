@@ -128,7 +128,7 @@ class Client:
         self._now = now
         self._log = log or _silent
         self._http = None
-        self._make_buffers()
+        self._received = self._text = None  # what every connection uses: see _use()
         self.anchors = list(anchors)
         self.authorities = list(authorities)
         self.ca_certificates = []
@@ -141,11 +141,6 @@ class Client:
         est_arguments.check(self, user, password, token, certificate, key, ask)
         del est_arguments
         forget("est_arguments")
-
-    def _make_buffers(self):
-        """Make, while the heap is still whole, what every connection uses."""
-        self._received = memoryview(bytearray(self._limits.CHUNK_SIZE))
-        self._text = memoryview(bytearray(self._limits.CHUNK_SIZE // 2))
 
     async def __aenter__(self):
         return self
@@ -188,8 +183,9 @@ class Client:
         return bounded_stream.resumed(parked, self._limits)
 
     def _use(self, stream):
-        if self._text is None:
-            self._make_buffers()
+        if self._text is None:  # not before: the handshake takes the room
+            self._received = memoryview(bytearray(self._limits.CHUNK_SIZE))
+            self._text = memoryview(bytearray(self._limits.CHUNK_SIZE // 2))
         from http_stream import HttpConnection
 
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)

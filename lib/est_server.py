@@ -133,7 +133,7 @@ def _context(client, server):
         return tls_context.provisional()
     finally:
         est_psk = tls_context = None
-        forget("est_psk", "tls_context")
+        forget("est_psk", "tls_context", "pki.")
 
 
 async def _check(client, server, chain):

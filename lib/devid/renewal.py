@@ -99,7 +99,8 @@ async def _ask(device, waiting):
             raise error
     forget(*FOR_TRUST)
     _keep_trust(device, client)
-    return await _keep(device, waiting, waiting.key, made, bytes(certificate), client.chain)
+    # The request has served; without it there is more room for what comes.
+    return await _keep(device, waiting, waiting.key, b"", bytes(certificate), client.chain)
 
 
 async def _client(device, record):

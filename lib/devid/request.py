@@ -13,6 +13,7 @@ _FOR_NAMES = (
     "pki.csr_template",
     "pki.csr_wishes",
     "pki.csrattrs",
+    "pki.der",
     "pki.general_name",
     "pki.key_kind",
     "pki.name",
