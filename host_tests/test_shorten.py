@@ -121,10 +121,10 @@ def test_the_library_works_with_them(tmp_path):
         target.write_text(shortened(text, module, SOURCES))
     program = (
         "import asyncio\n"
-        "from pki import csr, keys, signature, x509\n"
+        "from pki import csr, csr_parts, keys, signature, x509\n"
         "async def main():\n"
         "    key = await keys.generate()\n"
-        "    made = await csr.signed(key, *csr.parts('CN=a', ['dns:b.example'], (), ()))\n"
+        "    made = await csr.signed(key, *csr_parts.parts('CN=a', ['dns:b.example'], (), ()))\n"
         "    public = bytes(x509.request_public_key(made))\n"
         "    assert public == await key.public_key()\n"
         "    signed = await key.sign(await signature.digest(1, b'x'))\n"

@@ -235,10 +235,12 @@ class Client:
     async def csrattrs(self):
         """Fetch what the server wants in a request (RFC 7030 4.5).
 
-        Returns a pki.csrattrs.CsrAttributes, or None where the server asks for nothing.
+        Returns a pki.csrattrs.CsrAttributes, or None where the server asks for nothing. The
+        connection is parked: what comes next is a request that obeys them.
         """
         await self._trusted()
         message = await self._operation("GET", "csrattrs", nothing=(204, 404, 501))
+        await self.park()
         if not message:
             return None
         from pki.csrattrs import CsrAttributes

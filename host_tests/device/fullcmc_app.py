@@ -36,10 +36,10 @@ async def _enrol(wish):
     async with client:
         await client.cacerts()
         forget(*_FOR_TRUST)
-        from pki import csr
+        from pki import csr_parts
 
-        subject, extensions, more = csr.parts("CN=pump")
-        del csr
+        subject, extensions, more = csr_parts.parts("CN=pump")
+        del csr_parts
         forget("pki.")  # names, before the key takes their room
         from pki import cmc, csr, keys
 

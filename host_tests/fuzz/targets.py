@@ -272,7 +272,7 @@ def _extension_request(octets):
 
 
 def _csrattrs(octets):
-    from pki import csr, csr_wishes
+    from pki import csr_parts, csr_wishes
     from pki.csrattrs import CsrAttributes
 
     found = CsrAttributes(octets)
@@ -281,8 +281,8 @@ def _csrattrs(octets):
         found.extensions,
         found.as_text,
         lambda: csr_wishes.unmet(found),
-        lambda: csr.parts(rules[0], rules[1], rules[2], rules[3], found),
-        lambda: csr.parts(rules[0], (), (), (), found),
+        lambda: csr_parts.parts(rules[0], rules[1], rules[2], rules[3], found),
+        lambda: csr_parts.parts(rules[0], (), (), (), found),
     )
 
 
@@ -596,7 +596,7 @@ def _time(octets):
 
 def _wish(octets):
     """What the settings say of a request: a subject, and a name on each further line."""
-    from pki import csr, general_name, name
+    from pki import csr_parts, general_name, name
 
     text = _text(octets)
     if text is None:
@@ -605,7 +605,7 @@ def _wish(octets):
     return _all(
         lambda: name.decode(name.encode(lines[0])),
         lambda: general_name.decode(general_name.encode(lines[1:])),
-        lambda: csr.parts(lines[0], [], lines[1:2], lines[2:]),
+        lambda: csr_parts.parts(lines[0], [], lines[1:2], lines[2:]),
     )
 
 

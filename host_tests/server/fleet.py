@@ -18,7 +18,7 @@ from estctl.host_key import HostKey
 # Found once estctl has said where.
 import est
 import est_limits
-from pki import csr
+from pki import csr, csr_parts
 
 
 class Limits:
@@ -49,7 +49,7 @@ class Start:
 async def device(number, start, arguments):
     """Enrol; return None, or the EstError in words."""
     key = HostKey.generate()
-    subject, extensions = csr.parts(f"CN=device-{number}", (), (), ())[:2]
+    subject, extensions = csr_parts.parts(f"CN=device-{number}", (), (), ())[:2]
     try:
         async with est.Client(limits=Limits, **arguments) as client:
             await client.connect()

@@ -10,6 +10,7 @@ _INFO = const(20)
 # What says what a request is to hold: not in the heap together with what makes it.
 _FOR_NAMES = (
     "est_link",
+    "pki.csr_parts",
     "pki.csr_template",
     "pki.csr_wishes",
     "pki.csrattrs",
@@ -31,11 +32,13 @@ async def make(device, client, private, record=None):
     Returns (SEC 1 DER, PKCS #10 DER or an est_link.Linked).
     """
     settings = device._settings
-    attributes = await client.csrattrs() if settings.csrattrs else None
-    await client.park()
-    forget(*FOR_TRUST)
-    from pki import csr
-
+    attributes = None
+    if settings.csrattrs:
+        attributes = await client.csrattrs()  # parks the connection
+    else:
+        await client.park()
+    if not attributes:  # else what reads them stays, and would be loaded a second time
+        forget(*FOR_TRUST)
     parts = linked = None
     if record:
         from pki import renewal
@@ -55,7 +58,7 @@ async def make(device, client, private, record=None):
     await let_go("devid.wishes", *_FOR_NAMES)
     if record and not private and not settings.rekey:
         private = record.key
-    from pki import keys
+    from pki import csr, keys
 
     if private:
         key = await keys.load(private)
@@ -68,9 +71,11 @@ async def make(device, client, private, record=None):
 
 def parts_of(settings):
     """Return what pki.csr.signed() takes, by the settings alone. Raises ConfigError."""
-    from pki import csr
+    from pki import csr_parts
 
-    return csr.parts(settings.subject, settings.san, settings.key_usage, settings.ext_key_usage)
+    return csr_parts.parts(
+        settings.subject, settings.san, settings.key_usage, settings.ext_key_usage
+    )
 
 
 def forgotten():

@@ -4,7 +4,7 @@ The plain request of a first boot needs none of this. RFC 7030 3.5 and 4.5, RFC 
 """
 
 from micropython import const
-from pki import csr
+from pki import csr_parts
 
 _INFO = const(20)
 _WARNING = const(30)
@@ -19,7 +19,7 @@ async def parts(client, settings, attributes, log, renewed=None):
     certificate that is renewed, which then count instead of other names (RFC 7030 4.2.2). Raises
     ConfigError and KeyFault where no request can be what the server demands.
     """
-    found = csr.parts(
+    found = csr_parts.parts(
         settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
     )
     if renewed:
@@ -46,6 +46,8 @@ async def _linked(client, found, demanded, policy, log):
 
     def linked(key):
         async def make(binding):
+            from pki import csr
+
             more = found[2] + est_link.attributes(binding, demanded, policy)
             return await csr.signed(key, found[0], found[1], more)
 

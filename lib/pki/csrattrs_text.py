@@ -5,7 +5,7 @@ from binascii import hexlify
 from est_errors import DerError, EstError
 from micropython import const
 
-from pki import csr, csr_wishes, der, der_writer, general_name, key_kind, name, oid, oid_text
+from pki import csr_parts, csr_wishes, der, der_writer, general_name, key_kind, name, oid, oid_text
 
 _NULL = const(0x05)
 _LONGEST = const(64)  # characters of a value that are shown
@@ -113,7 +113,9 @@ def _value(value):
 
 def _usages(value):
     bits = der.Reader(value).named_bits()
-    return ", ".join([csr._KEY_USAGES[i] for i in range(len(csr._KEY_USAGES)) if bits >> i & 1])
+    return ", ".join(
+        [csr_parts._KEY_USAGES[i] for i in range(len(csr_parts._KEY_USAGES)) if bits >> i & 1]
+    )
 
 
 def _purposes(value):
@@ -121,7 +123,9 @@ def _purposes(value):
     reader = der.sequence(value)
     while reader.more():
         purpose = reader.oid()
-        known = [text for text, contents in csr._EXT_KEY_USAGES.items() if contents == purpose]
+        known = [
+            text for text, contents in csr_parts._EXT_KEY_USAGES.items() if contents == purpose
+        ]
         shown.append(known[0] if known else oid_text.dotted(purpose))
     return ", ".join(shown)
 

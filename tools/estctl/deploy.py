@@ -12,7 +12,7 @@ import est_errors
 import typer
 import unix_time
 from devid import settings as device_settings
-from pki import csr as requests
+from pki import csr_parts
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from estctl import library, options, output, simulation
@@ -183,7 +183,7 @@ def _settings_files(path: Path) -> dict[str, bytes]:
             ) from None
         local[group][name] = str(source)
     wanted = device_settings.parse(json.loads(options.filled(json.dumps(local))))
-    requests.parts(wanted.subject, wanted.san, wanted.key_usage, wanted.ext_key_usage)
+    csr_parts.parts(wanted.subject, wanted.san, wanted.key_usage, wanted.ext_key_usage)
     found[_SETTINGS] = text
     return found
 

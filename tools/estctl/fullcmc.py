@@ -5,7 +5,7 @@ from typing import Any
 
 import est
 import est_link
-from pki import cmc, oid
+from pki import cmc, csr_parts, oid
 from pki import csr as requests
 
 from estctl import enrollment, files, options, output
@@ -71,7 +71,7 @@ def fullcmc(
             attributes = await client.csrattrs()
             public = await own_key.public_key()
             parts = (name, names, (), (), attributes, public)
-            whole, extensions, wanted = requests.parts(*parts)
+            whole, extensions, wanted = csr_parts.parts(*parts)
             if all(kind != oid.SUBJECT_KEY_IDENTIFIER for kind, _ in extensions):
                 extensions.append(cmc.identified(public))
             demanded = attributes is not None and attributes.wants_challenge_password

@@ -8,7 +8,7 @@ from typing import Annotated
 import est
 import typer
 from devid.settings import parse_url
-from pki import csr as requests
+from pki import csr_parts
 
 from estctl import files
 from estctl.output import Log
@@ -302,7 +302,7 @@ def names(subject: str | None, san: str | None) -> tuple[str, list[str]]:
     """
     found = subject or "", san.split(",") if san else []
     if any(found):  # without any the server may give them (RFC 9908)
-        requests.parts(*found)
+        csr_parts.parts(*found)
     return found
 
 
