@@ -177,15 +177,19 @@ class Client:
         if isinstance(self._http, tuple):
             self._use(self._stream(self._http))
 
+    def _make_buffers(self):
+        """Make what a connection reads into: after the handshake, and before smaller pieces."""
+        if self._text is None:
+            self._received = memoryview(bytearray(self._limits.CHUNK_SIZE))
+            self._text = memoryview(bytearray(self._limits.CHUNK_SIZE // 2))
+
     def _stream(self, parked):
         import bounded_stream
 
         return bounded_stream.resumed(parked, self._limits)
 
     def _use(self, stream):
-        if self._text is None:  # not before: the handshake takes the room
-            self._received = memoryview(bytearray(self._limits.CHUNK_SIZE))
-            self._text = memoryview(bytearray(self._limits.CHUNK_SIZE // 2))
+        self._make_buffers()
         from http_stream import HttpConnection
 
         self._http = HttpConnection(stream, self._authority, self._limits, self._received)
@@ -344,7 +348,9 @@ class Client:
 
     async def _opened(self, operation):
         """Have a verified connection, before what uses it takes the room of the handshake."""
-        if not self._http and not self._provisional:
+        if self._http:
+            self._make_buffers()
+        elif not self._provisional:
             try:
                 await self.connect()
             except EstError as error:
