@@ -272,7 +272,7 @@ def _extension_request(octets):
 
 
 def _csrattrs(octets):
-    from pki import csr_parts, csr_wishes
+    from pki import csr_parts, key_wishes
     from pki.csrattrs import CsrAttributes
 
     found = CsrAttributes(octets)
@@ -280,7 +280,7 @@ def _csrattrs(octets):
     return [found.oids, found.attributes, found.wants_challenge_password] + _all(
         found.extensions,
         found.as_text,
-        lambda: csr_wishes.unmet(found),
+        lambda: key_wishes.unmet(found),
         lambda: csr_parts.parts(rules[0], rules[1], rules[2], rules[3], found),
         lambda: csr_parts.parts(rules[0], (), (), (), found),
     )

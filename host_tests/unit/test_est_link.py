@@ -3,7 +3,7 @@
 from checks import raises
 from est_errors import ConfigError
 from est_link import OPTIONAL, REQUIRED, attributes
-from pki import csr_wishes, der, der_writer, key_kind, oid_text
+from pki import der, der_writer, key_kind, key_wishes, oid_text
 from pki.csrattrs import CsrAttributes
 
 CHALLENGE_PASSWORD = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"
@@ -56,11 +56,11 @@ def test_wishes_that_are_met_are_not_mentioned():
         wishes(signature("1.2.840.10045.4.3.3"), signature("1.2.840.10045.4.3.2")),
         wishes(signature("1.3.6.1.1.1.1.22")),
     ):
-        assert csr_wishes.unmet(met) == []
+        assert key_wishes.unmet(met) == []
 
 
 def test_wishes_that_are_not_met_are_named():
     p384 = key(key_kind.EC, der_writer.oid(b"\x2b\x81\x04\x00\x22"))
-    assert csr_wishes.unmet(wishes(p384)) == ["a P-384 key"]
+    assert key_wishes.unmet(wishes(p384)) == ["a P-384 key"]
     for dotted in ("1.2.840.10045.4.3.4", "1.2.840.113549.1.1.11", "2.16.840.1.101.3.4.2.2"):
-        assert csr_wishes.unmet(wishes(signature(dotted))) == ["a signature by " + dotted]
+        assert key_wishes.unmet(wishes(signature(dotted))) == ["a signature by " + dotted]

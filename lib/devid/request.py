@@ -17,6 +17,7 @@ _FOR_NAMES = (
     "pki.der",
     "pki.general_name",
     "pki.key_kind",
+    "pki.key_wishes",
     "pki.name",
     "pki.oid_text",
     "pki.renewal",

@@ -27,9 +27,9 @@ async def parts(client, settings, attributes, log, renewed=None):
     demanded = False
     if attributes:
         demanded = attributes.wants_challenge_password
-        from pki import csr_wishes
+        from pki import key_wishes
 
-        for text in csr_wishes.unmet(attributes):
+        for text in key_wishes.unmet(attributes):
             log(_INFO, "csrattrs: the server lists %s; this device does without" % text)
     if not (demanded or settings.link or client.tls_unique):
         return found, None

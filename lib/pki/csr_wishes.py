@@ -6,9 +6,10 @@ the same holds for the subject and the kind of key, and what it asks for and can
 an error. Without one the message is advice: only what can never work is an error.
 """
 
-from est_errors import ConfigError, DerError, EstError, KeyFault
+from est_errors import ConfigError, DerError, EstError
+from heap import forget
 
-from pki import csr, der, der_writer, key_kind, name, oid, oid_text
+from pki import csr, der, der_writer, oid
 from pki.csrattrs import read_extensions
 
 _DIRECTORY_NAME = 0xA4
@@ -32,7 +33,11 @@ def obey(attributes, subject, extensions, public):
 
 def _obeyed(attributes, subject, extensions, public):
     template = attributes.template
-    _check_key(attributes, _kind(public))
+    from pki import key_wishes
+
+    key_wishes.check(attributes, public)
+    del key_wishes
+    forget("pki.key_wishes")
     wanted = attributes.extensions()
     made = _supplied(wanted, extensions, subject, public, template is not None)
     kinds = [kind for kind, _ in made]
@@ -43,84 +48,6 @@ def _obeyed(attributes, subject, extensions, public):
         if template.subject is not None:
             subject = _filled(template.subject, subject)
     return subject, made, more
-
-
-def unmet(attributes, public=None):
-    """Return a list of texts: what the server lists and the request will not have, for a log.
-
-    Arguments as in obey().
-    """
-    if attributes.template:
-        return []
-    kind = _kind(public)
-    wished = key_wishes(attributes)
-    texts = []
-    if wished and not [one for one in wished if key_kind.fits(one, kind)]:
-        texts.append(_listed(wished, _article))
-    listed = [contents for contents in attributes.oids if _signs(contents)]
-    used = _ECDSA + b"\x03\x02" if kind[0] == key_kind.EC else _RSA_SIGNATURE + b"\x0b"
-    if listed and used not in listed and _SHA + b"\x01" not in listed:
-        texts.append("a signature by " + _listed(listed, oid_text.dotted))
-    return texts
-
-
-_ECDSA = b"\x2a\x86\x48\xce\x3d\x04"  # .3.2 is ecdsa-with-SHA256
-_RSA_SIGNATURE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # .11 is sha256WithRSAEncryption
-_SHA = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # .1 is SHA-256
-
-
-def _signs(contents):
-    """Return whether an OID names a signature algorithm or a hash of the SHA-2 family."""
-    if contents[:-1] == _RSA_SIGNATURE:
-        return contents[-1] > 1
-    return contents[:-1] == _SHA or contents[:-2] == _ECDSA
-
-
-def key_wishes(attributes):
-    """Return the kinds of key that the server lists (RFC 8951 4), as pki.key_kind has them."""
-    if attributes.template:
-        return [attributes.template.key] if attributes.template.key else []
-    wished = [(one, None) for one in attributes.oids if one in (key_kind.EC, key_kind.RSA)]
-    for kind, values in attributes.attributes:
-        if kind not in (key_kind.EC, key_kind.RSA):
-            continue
-        if not values:
-            wished.append((kind, None))
-        for value in values:
-            reader = der.Reader(value)
-            if kind == key_kind.EC:
-                wished.append((kind, reader.oid() if value[0] == der.OID else None))
-            else:  # RFC 9908 5.4: the bits of the modulus
-                short = value[0] == der.INTEGER and len(value) < 6
-                wished.append((kind, reader.integer() if short else None))
-    return wished
-
-
-def _kind(public):
-    return key_kind.of_key(public) if public else (key_kind.EC, key_kind.PRIME256V1)
-
-
-def _check_key(attributes, kind):
-    """Refuse what can never work: another algorithm, and with a template any other key."""
-    wished = key_wishes(attributes)
-    for wanted in wished:
-        if key_kind.fits(wanted, kind) or (not attributes.template and wanted[0] == kind[0]):
-            return
-    if wished:
-        raise KeyFault(
-            "the server demands %s; this device's is %s"
-            % (_listed(wished, _article), _article(kind))
-        )
-
-
-def _listed(things, text):
-    """Return the first few in words: the list is the server's."""
-    return " or ".join([text(one) for one in things[:4]])
-
-
-def _article(kind):
-    text = key_kind.text(kind)
-    return ("an %s key" if text[0] in "ER" else "a %s key") % text
 
 
 def _filled(rdns, subject):
@@ -145,6 +72,8 @@ def _own(kind, own):
     for i in range(len(own)):
         if own[i][0] == kind:
             return own.pop(i)[1]
+    from pki import name
+
     raise ConfigError(
         "the server wants %s in the subject: give a subject that has it" % name.label(kind)
     )
@@ -192,6 +121,8 @@ def _usual(kind, public):
 def _without(kind):
     if kind == oid.SUBJECT_ALT_NAME:
         return "the server wants a subjectAltName: give san"
+    from pki import oid_text
+
     return (
         "the server wants the extension %s and gives no value for it; this device "
         "knows none" % oid_text.dotted(kind)

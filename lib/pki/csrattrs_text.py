@@ -5,7 +5,18 @@ from binascii import hexlify
 from est_errors import DerError, EstError
 from micropython import const
 
-from pki import csr_parts, csr_wishes, der, der_writer, general_name, key_kind, name, oid, oid_text
+from pki import (
+    csr_parts,
+    csr_wishes,
+    der,
+    der_writer,
+    general_name,
+    key_kind,
+    key_wishes,
+    name,
+    oid,
+    oid_text,
+)
 
 _NULL = const(0x05)
 _LONGEST = const(64)  # characters of a value that are shown
@@ -33,7 +44,7 @@ def lines(attributes):
     if attributes.template:
         return _template(attributes.template)
     found = [_named(contents) for contents in attributes.oids]
-    kinds = csr_wishes.key_wishes(attributes)
+    kinds = key_wishes.kinds(attributes)
     found.extend(["key: " + key_kind.text(kind) for kind in kinds])
     for kind, values in attributes.attributes:
         if kind in (key_kind.EC, key_kind.RSA):

@@ -16,7 +16,7 @@ import est_link
 import typer
 import unix_time
 from pki import csr as requests
-from pki import csr_wishes, name, renewal, x509
+from pki import key_wishes, name, renewal, x509
 from pki.csrattrs import CsrAttributes
 
 from estctl import files, options, output
@@ -273,7 +273,7 @@ def _enrolment_key(key: Path | None, new_key: bool, out_key: Path | None) -> Hos
 async def _remark(attributes: CsrAttributes | None, key: HostKey | None, log: output.Log) -> None:
     """Say what the server lists and the request does without."""
     if attributes and key:
-        for text in csr_wishes.unmet(attributes, await key.public_key()):
+        for text in key_wishes.unmet(attributes, await key.public_key()):
             log(logging.WARNING, f"csrattrs: the server lists {text}; this request does without")
 
 

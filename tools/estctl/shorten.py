@@ -110,6 +110,7 @@ INTERNAL = frozenset(
         "pki/ip_address.py",
         "pki/jacobian.py",
         "pki/key_kind.py",
+        "pki/key_wishes.py",
         "pki/name_constraints.py",
         "pki/name_match.py",
         "pki/oid_text.py",
