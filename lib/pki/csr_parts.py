@@ -1,6 +1,7 @@
 """What a certification request holds beside the key. Not needed any more when pki.csr signs it."""
 
 from est_errors import ConfigError
+from heap import forget
 
 from pki import der, der_writer, oid, oid_text
 from pki.csr import extension
@@ -36,9 +37,16 @@ def parts(subject, san=(), key_usage=(), ext_key_usage=(), attributes=None, publ
         from pki import name
 
         subject = name.encode(subject) if subject else der_writer.tlv(der.SEQUENCE)
+        del name
     extensions = _extensions(subject, san, key_usage, ext_key_usage)
     more = []
-    if attributes:
+    if attributes:  # one after the other: it is much for a small heap
+        forget("pki.name")
+        from pki import key_wishes
+
+        key_wishes.check(attributes, public)
+        del key_wishes
+        forget("pki.key_wishes", "pki.oid_text")
         from pki import csr_wishes
 
         subject, extensions, more = csr_wishes.obey(attributes, subject, extensions, public)

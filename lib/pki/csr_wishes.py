@@ -7,7 +7,6 @@ an error. Without one the message is advice: only what can never work is an erro
 """
 
 from est_errors import ConfigError, DerError, EstError
-from heap import forget
 
 from pki import csr, der, der_writer, oid
 from pki.csrattrs import read_extensions
@@ -21,8 +20,8 @@ def obey(attributes, subject, extensions, public):
     attributes: a csrattrs.CsrAttributes. subject: the caller's Name (DER). extensions: the
     caller's, a list of (OID contents, DER Extension). public: the key's SubjectPublicKeyInfo
     (DER), or None for one on P-256 that is still to be made. What is returned has the same forms;
-    the attributes are a list of DER. Raises ConfigError naming what the caller has to give,
-    KeyFault where another kind of key is needed; each names the step csrattrs.
+    the attributes are a list of DER. The key has been looked at: see pki.key_wishes. Raises
+    ConfigError naming what the caller has to give; each error names the step csrattrs.
     """
     try:
         return _obeyed(attributes, subject, extensions, public)
@@ -33,11 +32,6 @@ def obey(attributes, subject, extensions, public):
 
 def _obeyed(attributes, subject, extensions, public):
     template = attributes.template
-    from pki import key_wishes
-
-    key_wishes.check(attributes, public)
-    del key_wishes
-    forget("pki.key_wishes")
     wanted = attributes.extensions()
     made = _supplied(wanted, extensions, subject, public, template is not None)
     kinds = [kind for kind, _ in made]

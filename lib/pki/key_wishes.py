@@ -1,6 +1,6 @@
 """Which keys and signatures a CsrAttrs asks for (RFC 7030 4.5.2, RFC 8951 4, RFC 9908)."""
 
-from est_errors import KeyFault
+from est_errors import EstError, KeyFault
 
 from pki import der, key_kind, oid_text
 
@@ -12,9 +12,17 @@ _SHA = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # .1 is SHA-256
 def check(attributes, public):
     """Refuse what can never work: another algorithm, and with a template any other key.
 
-    Arguments as in csr_wishes.obey(). Raises KeyFault, and DerError where the list is broken.
+    Arguments as in csr_wishes.obey(). Raises KeyFault, and DerError where the list is broken; each
+    names the step csrattrs.
     """
-    kind = _kind(public)
+    try:
+        _check(attributes, _kind(public))
+    except EstError as error:
+        error.step = "csrattrs"
+        raise
+
+
+def _check(attributes, kind):
     wished = kinds(attributes)
     for wanted in wished:
         if key_kind.fits(wanted, kind) or (not attributes.template and wanted[0] == kind[0]):
