@@ -4,7 +4,6 @@ The plain request of a first boot needs none of this. RFC 7030 3.5 and 4.5, RFC 
 """
 
 from micropython import const
-from pki import csr_parts
 
 _INFO = const(20)
 _WARNING = const(30)
@@ -19,11 +18,6 @@ async def parts(client, settings, attributes, log, renewed=None):
     certificate that is renewed, which then count instead of other names (RFC 7030 4.2.2). Raises
     ConfigError and KeyFault where no request can be what the server demands.
     """
-    found = csr_parts.parts(
-        settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
-    )
-    if renewed:
-        found = renewed + (found[2],)
     demanded = False
     if attributes:
         demanded = attributes.wants_challenge_password
@@ -31,6 +25,15 @@ async def parts(client, settings, attributes, log, renewed=None):
 
         for text in key_wishes.unmet(attributes):
             log(_INFO, "csrattrs: the server lists %s; this device does without" % text)
+        del key_wishes
+    from pki import csr_parts
+
+    found = csr_parts.parts(
+        settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
+    )
+    del csr_parts
+    if renewed:
+        found = renewed + (found[2],)
     if not (demanded or settings.link or client.tls_unique):
         return found, None
     return found, await _linked(client, found, demanded, settings.link, log)
