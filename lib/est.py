@@ -165,10 +165,12 @@ class Client:
         """Let the code that serves the connection leave the heap; the connection stays open.
 
         For what needs much room between two operations: making a key, and a request. The next
-        operation goes on with the same TLS session.
+        operation goes on with the same TLS session. Nothing happens where it is parked already.
         """
-        if self._http and self._http.reusable:
-            self._http = self._http.parked()
+        http = self._http
+        if http and not isinstance(http, tuple) and http.reusable:
+            self._http = http.parked()
+            http = None
             self._received = self._text = None
             await let_go(*_FOR_EXCHANGE)
 

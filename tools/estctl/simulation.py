@@ -197,7 +197,7 @@ def _install(
 ) -> Path:
     """Copy a source file, or compile it with mpy-cross, unless the target is newer."""
     target = target.with_suffix(".mpy") if compiled else target
-    changed = newest_source() if compiled else source.stat().st_mtime
+    changed = max(newest_source() if compiled else 0, source.stat().st_mtime)
     if not always and target.exists() and target.stat().st_mtime >= changed:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
