@@ -4,6 +4,7 @@ It has to come through with the heap that the interpreter was started with.
 """
 
 import asyncio
+import gc
 from binascii import unhexlify
 
 import est
@@ -21,5 +22,6 @@ async def _fetch(port, anchor):
 
 def main(port, anchor, wanted):
     """Fetch from a port of this machine; anchor: in hex; wanted: certificates that must count."""
+    gc.threshold(max(4096, gc.mem_free() // 16))  # as boot.py does
     assert asyncio.run(_fetch(port, unhexlify(anchor))) == wanted
     print("fetched")
