@@ -12,6 +12,7 @@ import fixed_keys
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from devid import pending, record, trust
+from hypothesis import assume
 from hypothesis import strategies as st
 from pki import der, der_writer, oid_text
 from targets import ISSUER, KEK
@@ -558,6 +559,8 @@ def multipart_bodies(draw):
         ("application/pkcs8", draw(private_keys)),
         ("application/pkcs7-mime; smime-type=certs-only", draw(certs_only)),
     ]
+    # Both together have to be within targets.Limits.MAX_BODY.
+    assume(sum(len(octets) for _, octets in parts) <= 4096)
     if draw(st.booleans()):
         parts.reverse()
     lines = ["a preamble"] if draw(st.booleans()) else []
