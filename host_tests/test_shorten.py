@@ -113,6 +113,13 @@ def test_constants_keep_their_values():
     assert repr(b"\x55\x1d\x13") in SOURCES["pki/x509.py"]
 
 
+def test_what_main_py_calls_keeps_its_name():
+    main = (library.FIRMWARE / "main.py").read_text()
+    assert "schedule.backoff(" in main and "devid/schedule.py" in INTERNAL
+    text = shortened(SOURCES["devid/schedule.py"], "devid/schedule.py", SOURCES)
+    assert "def backoff(" in text and "def longest_wait(" not in text
+
+
 def test_the_library_works_with_them(tmp_path):
     assert set(SOURCES) >= INTERNAL
     for module, text in SOURCES.items():

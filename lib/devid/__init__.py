@@ -27,6 +27,7 @@ REFRESHED = "trust anchors refreshed"
 UNCHANGED = "unchanged"
 
 _WARNING = const(30)
+_HOUR = const(3600)
 
 # What checks certificates, and what reads and writes the store: in the heap only while it works.
 FOR_TRUST = const(("base64_stream", "devid.", "est_", "pem_stream", "pki.", "tls_context"))
@@ -108,8 +109,15 @@ class DeviceIdentity:
         waits with exponential backoff and full jitter, or as long as the server said. status()
         tells what comes next, and the last error.
         """
-        from devid import keeper
+        while True:
+            try:
+                from devid import keeper
 
+                break
+            except MemoryError:  # where names that MicroPython keeps need a larger table
+                self._error = "not enough memory to keep the certificate renewed"
+                self._log(_WARNING, self._error)
+            await unix_time.sleep(_HOUR)
         await keeper.run(self)
 
     async def _once(self, forced=False):

