@@ -26,9 +26,12 @@ def forget(*modules):
     """Drop modules (names); the next import loads them again. Not loaded: nothing happens.
 
     "package." stands for all modules of a package, "est_" for all that begin so; what every layer
-    shares stays. What runs now goes on, and leaves later. A heap with much room is not collected:
-    it would take longer the larger it is, up to a tenth of a second for PSRAM.
+    shares stays. What runs now goes on, and leaves later. Where the heap has much room (PSRAM, a
+    PC) all of them stay: to load them again takes longer than their room is worth, and to collect
+    such a heap up to a tenth of a second.
     """
+    if _roomy:
+        return
     for wanted in modules:
         # A slice: MicroPython keeps a single character for ever, as it does names.
         for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
@@ -38,8 +41,6 @@ def forget(*modules):
                 package, _, name = module.rpartition(".")
                 if package:
                     delattr(sys.modules[package], name)
-    if _roomy:
-        return
     try:
         _hash(_DEPTH)
     except (RuntimeError, MemoryError):
@@ -60,8 +61,11 @@ async def write_over():
 
     MicroPython's collector takes each word there for a reference, and C functions leave parts of
     their frames unset: so a response that nobody had any more, and with it all modules that only
-    a connection needs, could stay in the heap (12 KiB). A task begins where those began.
+    a connection needs, could stay in the heap (12 KiB). A task begins where those began. A heap
+    with much room can keep them.
     """
+    if _roomy:
+        return
     try:
         await asyncio.create_task(_write(_DEPTH))
     except RuntimeError:

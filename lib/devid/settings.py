@@ -16,7 +16,6 @@ from the file once the first certificate is stored, unless "keep" is true: then 
 `redirects` lists other hosts ("HOST[:PORT]") to which the server may send the device.
 """
 
-import io
 import json
 from binascii import hexlify, unhexlify
 
@@ -98,17 +97,22 @@ def load(path):
 
 def _json(path):
     """Return what a JSON file holds; ConfigError where it is not whole."""
-    text = _read(path)
-    stream = io.BytesIO(text)
+    # MicroPython's parser takes an object that was cut off.
+    if _read(path).strip()[-1:] != b"}":
+        raise ConfigError("settings: %s is not JSON, or was cut off" % path)
     try:
-        # MicroPython's parser takes an object that was cut off.
-        if text.strip()[-1:] != b"}":
-            raise ConfigError("settings: %s is not JSON, or was cut off" % path)
-        return json.load(stream)
-    except (ValueError, RuntimeError) as error:  # RuntimeError: nested too deeply for CPython
-        # MicroPython's parser does not tell where it stopped, but it reads no further.
-        line = getattr(error, "lineno", 0) or text[: stream.tell() - 1].count(b"\n") + 1
-        raise ConfigError("settings: %s is not JSON: look at line %d" % (path, line))
+        # From the file: no copy of it stands beside what the parser makes.
+        with open(path, "rb") as file:
+            try:
+                return json.load(file)
+            except (ValueError, RuntimeError) as error:  # RuntimeError: too deep for CPython
+                # MicroPython's parser does not tell where it stopped, but it reads no further.
+                read = file.tell() - 1
+                file.seek(0)
+                line = getattr(error, "lineno", 0) or file.read(read).count(b"\n") + 1
+    except OSError:
+        raise _unreadable(path)
+    raise ConfigError("settings: %s is not JSON: look at line %d" % (path, line))
 
 
 def _replaced(path):
@@ -326,4 +330,8 @@ def _read(path):
         with open(path, "rb") as file:
             return file.read()
     except (OSError, ValueError):  # ValueError: a name that can be none
-        raise ConfigError("settings: the file %s cannot be read" % path)
+        raise _unreadable(path)
+
+
+def _unreadable(path):
+    return ConfigError("settings: the file %s cannot be read" % path)
