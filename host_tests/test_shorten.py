@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from estctl import library
@@ -118,6 +119,16 @@ def test_what_main_py_calls_keeps_its_name():
     assert "schedule.backoff(" in main and "devid/schedule.py" in INTERNAL
     text = shortened(SOURCES["devid/schedule.py"], "devid/schedule.py", SOURCES)
     assert "def backoff(" in text and "def longest_wait(" not in text
+
+
+def test_what_programs_beside_the_compiled_library_call_keeps_its_name():
+    here = Path(__file__).parent
+    programs = [*here.glob("bench_*.py"), *here.glob("device/*_app.py")]
+    assert len(programs) > 7 and "opened" in OURS
+    for program in programs:
+        tree = ast.parse(program.read_text())
+        called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not called & OURS, program.name
 
 
 def test_the_library_works_with_them(tmp_path):

@@ -109,7 +109,6 @@ INTERNAL = frozenset(
         "pki/enveloped.py",
         "pki/general_name.py",
         "pki/ip_address.py",
-        "pki/jacobian.py",
         "pki/key_kind.py",
         "pki/key_wishes.py",
         "pki/name_constraints.py",
