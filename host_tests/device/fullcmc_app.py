@@ -5,7 +5,7 @@ import json
 from binascii import hexlify, unhexlify
 
 import est
-from heap import forget
+from heap import let_go
 
 # What one step needs and the next does not, as devid has it.
 _FOR_TRUST = (
@@ -35,19 +35,19 @@ async def _enrol(wish):
     )
     async with client:
         await client.cacerts()
-        forget(*_FOR_TRUST)
+        await let_go(*_FOR_TRUST)
         from pki import csr_parts
 
         subject, extensions, more = csr_parts.parts("CN=pump")
         del csr_parts
-        forget("pki.")  # names, before the key takes their room
+        await let_go("pki.")  # names, before the key takes their room
         from pki import cmc, csr, keys
 
         key = await keys.generate()
         extensions.append(cmc.identified(await key.public_key()))
         request = await csr.signed(key, subject, extensions, more)
         del cmc, csr, keys
-        forget("pki.")
+        await let_go("pki.")
         certificate = await client.fullcmc(request, key, close=True)
         return await key.private_bytes(), certificate
 

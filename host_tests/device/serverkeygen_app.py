@@ -6,7 +6,7 @@ import json
 from binascii import hexlify, unhexlify
 
 import est
-from heap import forget
+from heap import let_go
 
 # What one step needs and the next does not, as devid has it.
 _FOR_TRUST = ("base64_stream", "est_", "pki.", "tls_context")
@@ -40,9 +40,9 @@ async def _keygen(wish):
     )
     async with client:
         await client.cacerts(close=True)  # one more handshake, for the heap that the request takes
-        forget(*_FOR_TRUST)
+        await let_go(*_FOR_TRUST)
         request, decrypt = await _request(wish)
-        forget(*_FOR_TRUST)
+        await let_go(*_FOR_TRUST)
         return await client.serverkeygen(request, decrypt, close=True)
 
 
