@@ -9,6 +9,8 @@ which is then fetched over a provisional connection that carries nothing else (R
 issued certificate is given out only when it matches the request's key and chains to the CA.
 """
 
+import asyncio
+
 import est_limits
 import unix_time
 from est_errors import (  # noqa: F401 - users find the errors here
@@ -370,8 +372,12 @@ class Client:
         stream = await est_server.connect(self)
         # What checks certificates comes back for the answer: until then the heap is the exchange's
         del est_server
-        await let_go("est_server", "tls_peer", "pki.")
-        self._use(stream)
+        try:
+            await let_go("est_server", "tls_peer", "pki.")
+            self._use(stream)
+        except (MemoryError, asyncio.CancelledError):
+            await stream.close()
+            raise
 
 
 def _silent(level, text):

@@ -108,7 +108,7 @@ class _Http:
                 raise ProtocolError("redirects are not followed (HTTP status %d)" % status)
             if status != 200:
                 raise ProtocolError("HTTP status %d" % status)
-        except (EstError, asyncio.CancelledError):
+        except (EstError, MemoryError, asyncio.CancelledError):
             await body.close()
             raise
         return body

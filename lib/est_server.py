@@ -112,7 +112,7 @@ async def _open(client, server):
     if server:
         try:
             await _check(client, server, await stream.verified())
-        except (EstError, asyncio.CancelledError):
+        except (EstError, MemoryError, asyncio.CancelledError):
             await stream.close()
             raise
     client.tls_unique = tls_peer.tls_unique(stream)

@@ -40,7 +40,7 @@ async def connect(host, port, limits, context, authorise=None, server_name=None,
     except asyncio.TimeoutError:
         wrapper.close()
         raise _late(host, port, limits)
-    except asyncio.CancelledError:
+    except (MemoryError, asyncio.CancelledError):
         wrapper.close()
         raise
     except (OSError, ValueError) as error:

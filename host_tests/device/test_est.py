@@ -3,6 +3,7 @@
 import base64
 import datetime
 import hashlib
+import json
 import socket
 import ssl
 import time
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from probing import LIMITS, der
+from probing import HEAP, LIMITS, der
 from scripted_server import ScriptedServer, answers, by_path, response
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -426,6 +427,14 @@ class TestNetwork:
         with ScriptedServer(lambda connection: None, context) as server:
             went = device.run("cacerts", port=server.port, anchors=[anchor])
         fails(went, "NetworkError", "cacerts")
+
+    def test_an_opening_that_is_cancelled_leaves_no_socket(self, device, context, anchor):
+        with ScriptedServer(lambda connection: connection.read_request(), context) as server:
+            wish = {"port": server.port, "anchors": [anchor.hex()]}
+            done = device._execute("cancel_probe.py", json.dumps(wish), HEAP)
+        assert done.stdout, done.stderr
+        found = json.loads(done.stdout)
+        assert found["cancelled"] and found["handles"] == 0, found
 
 
 class TestBadAnswers:
