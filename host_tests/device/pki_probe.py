@@ -200,9 +200,9 @@ async def multiple(k):
 
 async def point(encoded):
     """Decode an uncompressed point of P-256."""
-    from pki import ec
+    from pki import ec, ec_point
 
-    return ["%064x" % part for part in ec.decode_point(ec.P256, unhexlify(encoded))]
+    return ["%064x" % part for part in ec_point.decode(ec.P256, unhexlify(encoded))]
 
 
 async def sign(d, digest, k):

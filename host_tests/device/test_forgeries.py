@@ -178,7 +178,7 @@ def test_points_that_are_none(ask, tally, key):
     for parameters in ((), (NULL,), (SECP384R1,), (PRIME256V1, NULL), (NULL, PRIME256V1)):
         wishes.append(ec_wish(ec_spki(at(x, y), *parameters), signature))
     wishes.append(ec_wish(ec_spki(wide_point, PRIME256V1), wide_signature))
-    q = p384.CURVE.p
+    q = p384.P384.p
     for point in (
         at(numbers.x, numbers.y ^ 1, size=48),
         at(numbers.x, q, size=48),

@@ -9,7 +9,7 @@ import asyncio
 
 from micropython import const
 
-from pki import ec, entropy, jacobian
+from pki import ec, ec_point, entropy, jacobian
 
 _DIGITS = const(86)
 
@@ -21,7 +21,7 @@ async def shared_secret(d, octets):
     the curve.
     """
     curve = ec.P256
-    point = ec.decode_point(curve, octets)  # with cofactor 1 nothing else has to be checked
+    point = ec_point.decode(curve, octets)  # with cofactor 1 nothing else has to be checked
     return (await multiply(d, point))[0].to_bytes(curve.size, "big")
 
 

@@ -3,7 +3,7 @@
 from est_errors import DerError, KeyFault
 from micropython import const
 
-from pki import der, der_writer, ec
+from pki import der, der_writer, ec, ec_point
 
 _CURVE = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"  # secp256r1
 _ALGORITHM = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01" + _CURVE  # id-ecPublicKey
@@ -55,7 +55,7 @@ def _parse_sec1(reader):
         curve = bytes(reader.enter(der.CONSTRUCTED_CONTEXT).element())
     if reader.peek() == der.CONSTRUCTED_CONTEXT + 1:
         point = bytes(reader.enter(der.CONSTRUCTED_CONTEXT + 1).bit_string())
-        ec.decode_point(ec.P256, point)
+        ec_point.decode(ec.P256, point)
     reader.finish()
     if curve != _CURVE or len(octets) != _SIZE:
         raise KeyFault("the private key is not a P-256 key")

@@ -25,6 +25,8 @@ def octets(count):
 
 
 def below(limit):
-    """Return a random int in [0, limit), by 64 bits more than limit has (FIPS 186-4 B.4.1)."""
-    size = (len("%x" % limit) + 1) // 2 + 8
-    return int.from_bytes(octets(size), "big") % limit
+    """Return a random int in [0, limit), by 64 bits more than limit has (FIPS 186-4 B.4.1).
+
+    limit: int of at most 256 bits.
+    """
+    return int.from_bytes(octets(40), "big") % limit

@@ -120,7 +120,7 @@ async def _with_own_key(recipient, key):
         der_writer.tlv(0xA2, der_writer.tlv(der.OCTET_STRING, (8 * size).to_bytes(4, "big"))),
     )
     secret = await key.exchange(point)
-    await let_go("pki.ec", "pki.ecdh", "pki.jacobian")
+    await let_go("pki.ec", "pki.ec_point", "pki.ecdh", "pki.jacobian")
     kek = await _derived(secret, info, number, size)
     keys = recipient.enter()
     for _ in range(_MAX_TRIED):

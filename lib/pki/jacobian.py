@@ -116,11 +116,12 @@ async def _two_multiples(curve, u, v, point, multiples=None):
     theirs = await odd_multiples(p, point, 8 if multiples else 4)
     both = ((digits_u, ours), (digits_v, theirs))
     total = (1, 1, 0)
-    work = 0  # multiplications since others had a chance
+    work = 0  # multiplications since others had a chance: at most about 20 ms of an RP2040
+    most_work = 50 if size <= 32 else 25
     for i in range(8 * size, -1, -1):
         cost = 8 + 10 * (digits_u[i] != 32) + 11 * (digits_v[i] != 32)
         work += cost
-        if work > curve.most_work:
+        if work > most_work:
             work = cost
             await asyncio.sleep(0)
         step = double_add

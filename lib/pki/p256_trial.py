@@ -15,7 +15,9 @@ async def works(engine):
     p = ec.P256.p
     registers = engine.make_registers(12)
     # The largest limbs there are, and numbers without a pattern.
-    for a, b in ((p - 1, p - 2), ((p // 7) * 5, p // 3), ((1 << 256) - 1, (1 << 256) - 1)):
+    # (A literal of as many digits would stand in the .mpy file in decimal.)
+    full = int.from_bytes(b"\xff" * 32, "big")
+    for a, b in ((p - 1, p - 2), ((p // 7) * 5, p // 3), (full, full)):
         engine.load(registers, _X, a)
         engine.load(registers, _Y, b)
         engine.run(2, registers, registers, b"\x01\x01\x02\x00\x02\x01\x02\x38")
@@ -24,9 +26,8 @@ async def works(engine):
             return False
     # Four columns of the comb: 2 (2 (2 E + F) - E) + F for two entries of the table.
     engine.load(registers, _Z, 12345)
-    bits = bytearray(33)
-    for i in (3, 2, 0, 211, 210, 208, 55, 54, 52):
-        bits[i >> 3] |= 1 << (i & 7)
+    bits = 13
+    bits = (bits | bits << 52 | bits << 208).to_bytes(33, "little")
     await engine.comb(registers, bits, 4)
     found = await engine.affine(registers)
     return found is not None and (found[0] ^ found[1]) == _KNOWN

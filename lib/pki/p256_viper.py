@@ -134,7 +134,9 @@ def programs():
 def digits(k):
     """Return the comb's signed digits of a scalar (33 octets): 1 where a bit is set, else -1."""
     odd = k + ec.P256.n * (1 - (k & 1))
-    return ((odd + (1 << 260) - 1) >> 1).to_bytes(33, "little")
+    bits = bytearray((odd >> 1).to_bytes(33, "little"))
+    bits[32] |= 8  # bit 259: the highest digit is 1
+    return bits
 
 
 def make_registers(count):

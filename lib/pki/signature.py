@@ -55,7 +55,7 @@ async def verify_digest(spki, algorithm, digest, signature, limits=est_limits):
 
 
 async def _verify_ecdsa(parameters, key, digest, signature):
-    from pki import ec
+    from pki import ec, ec_point
 
     named = parameters.oid()
     if named == algorithms.PRIME256V1:
@@ -63,12 +63,12 @@ async def _verify_ecdsa(parameters, key, digest, signature):
     elif named == _SECP384R1:
         from pki import p384
 
-        curve = p384.CURVE
+        curve = p384.P384
     else:
         from pki import refused
 
         raise refused.curve(named)
-    point = ec.decode_point(curve, key)
+    point = ec_point.decode(curve, key)
     r, s = decode_ecdsa(curve, signature)
     p256 = sys.modules.get("pki.p256")
     # To choose one takes room, and time: has_room() collects garbage.

@@ -103,6 +103,8 @@ INTERNAL = frozenset(
         "pki/der_stream.py",
         "pki/der_writer.py",
         "pki/distribution_point.py",
+        "pki/ec.py",
+        "pki/ec_point.py",
         "pki/ecdh.py",
         "pki/encoded_key.py",
         "pki/entropy.py",
