@@ -3,6 +3,7 @@
 import asyncio
 
 from est_errors import ProtocolError
+from heap import let_go
 from micropython import const
 from pki import path, x509
 
@@ -32,6 +33,7 @@ async def to_key(client, found, wanted):
             leaf = certificate
         else:
             pool.append(certificate)
+        await asyncio.sleep(0)
     if leaf is None:
         raise ProtocolError("the server issued a certificate for another key")
     if leaf.basic_constraints[0]:
@@ -40,7 +42,7 @@ async def to_key(client, found, wanted):
         pool.append(x509.Certificate(raw))
     anchors = [x509.Certificate(raw) for raw in client.anchors]
     when = time_for(client, leaf)
-    await asyncio.sleep(0)
+    await let_go()  # of what has brought it
     above = await path.check(leaf, pool, anchors, when, limits=client._limits)
     client.chain = [bytes(certificate.raw) for certificate in above[:-1]]
     return leaf.raw

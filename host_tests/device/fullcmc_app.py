@@ -49,6 +49,7 @@ async def _enrol(wish):
         del cmc, csr, keys
         await let_go("pki.")
         certificate = await client.fullcmc(request, key, close=True)
+        await let_go("est_", "pki.")  # what has checked it
         return await key.private_bytes(), certificate
 
 

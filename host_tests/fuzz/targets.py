@@ -293,15 +293,15 @@ def _cms(octets):
 
 
 async def _cmc(octets):
-    from pki import cmc_response, cmc_signer
+    from pki import cmc_response, cmc_signer, x509
 
     content, found, signer = cmc_response.opened(octets, Limits)
     if content is None:
         return found
-    # No certificate is an authority's here, so that it ends in TrustError at the latest.
     error = None
     try:
-        await cmc_signer.verify(content, found, signer, [], [], lambda one: NOW, Limits)
+        others = [x509.Certificate(raw) for raw in found]
+        await cmc_signer.verify(content, signer, others, [], Limits)
     except EstError as refused:
         error = type(refused).__name__
     return [content, found, signer, error]

@@ -17,30 +17,17 @@ _RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # and 1, the key alone; 11, 12, 13 w
 _LAST = const(0xA1)  # [1]: unsigned attributes
 
 
-async def verify(content, found, signer, authorities, anchors, time_for, limits):
-    """Check who signed a PKIResponse; the first arguments are as opened() returned them.
+async def verify(content, signer, others, trusted, limits):
+    """Verify the signature of a PKIResponse; content and signer are as opened() returned them.
 
-    authorities, anchors: x509.Certificates of the CA. time_for: function that gives the time of
-    validation (Unix seconds) for a Certificate. Raises TrustError, DerError.
+    others: x509.Certificates of the message; trusted: those of the CA. Returns the Certificate of
+    who signed it, whose path is still to be checked, and whether it may: bool. Raises TrustError,
+    DerError.
     """
     if signer is None:
         raise TrustError("nobody signed the PKI Response")
-    # What is needed at the end, before a fast engine of P-256 takes what room is left.
-    from pki import path
-
-    certificates = [x509.Certificate(raw) for raw in found]
-    trusted = authorities + anchors
-    certificate = await _verified(content, signer, certificates + trusted, limits)
-    now = time_for(certificate)
-    if _among(certificate, anchors):
-        path.check_leaf(certificate, now, None, limits)
-    else:
-        await path.check(certificate, certificates + authorities, anchors, now, limits=limits)
-    if not _authorised(certificate, trusted):
-        raise TrustError(
-            "the PKI Response is signed by neither the CA nor a registration authority"
-            " (id-kp-cmcRA)"
-        )
+    certificate = await _verified(content, signer, others + trusted, limits)
+    return certificate, _authorised(certificate, trusted)
 
 
 async def _verified(content, signer, certificates, limits):
@@ -81,17 +68,13 @@ async def _verified(content, signer, certificates, limits):
 def _authorised(certificate, authorities):
     """Return whether a signer is the CA, or a registration authority (RFC 6402 2.10)."""
     if certificate.basic_constraints[0]:
-        return _among(certificate, authorities)
+        return any(certificate.raw == other.raw for other in authorities)
     from pki import registration_authority
 
     usage = certificate.key_usage
     return registration_authority.is_one(certificate) and (
         usage is None or usage >> x509.DIGITAL_SIGNATURE & 1
     )
-
-
-def _among(certificate, others):
-    return any(certificate.raw == other.raw for other in others)
 
 
 def _named(named, certificates):
