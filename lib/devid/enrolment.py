@@ -1,5 +1,7 @@
 """The first enrolment: trust, key, request, certificate, one commit (RFC 7030 4.2.1)."""
 
+import asyncio
+
 from est_errors import EstError, RetryLater
 from heap import forget, let_go
 from micropython import const
@@ -38,7 +40,9 @@ async def run(device):
             _refused(device, waiting, error)
             raise
     forget(*FOR_TRUST)
+    await asyncio.sleep(0)
     _keep_trust(device, client)
+    await asyncio.sleep(0)
     from devid import session
 
     session.commit(device, waiting.key, certificate, client.chain)
@@ -100,6 +104,7 @@ async def _request(device, client, waiting):
         request.forgotten()
         del request
     forget(*FOR_TRUST)
+    await asyncio.sleep(0)
     from devid import pending
 
     waiting = pending.keep(device._store(), waiting, key, made)

@@ -4,6 +4,8 @@ Whatever fails leaves the identity that works as it is; the new one takes its pl
 TLS handshake with the EST server has proved it.
 """
 
+import asyncio
+
 from est_errors import EstError, ProtocolError, RetryLater, ServerError
 from heap import forget, let_go
 from micropython import const
@@ -76,6 +78,7 @@ async def _renew(device, waiting, expired):
         await _prove(device, waiting)
     from devid import session
 
+    await asyncio.sleep(0)
     session.commit(device, waiting.key, waiting.certificate, waiting.chain)
 
 
@@ -98,7 +101,9 @@ async def _ask(device, waiting):
             waiting = None
             raise error
     forget(*FOR_TRUST)
+    await asyncio.sleep(0)
     _keep_trust(device, client)
+    await asyncio.sleep(0)
     # The request has served; without it there is more room for what comes.
     return await _keep(device, waiting, waiting.key, b"", bytes(certificate), client.chain)
 
@@ -125,6 +130,7 @@ async def _request(device, client, waiting, record):
     finally:
         request.forgotten()
         del request
+    await asyncio.sleep(0)
     return made, await _keep(device, waiting, key, made)
 
 

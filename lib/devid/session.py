@@ -1,5 +1,7 @@
 """What each operation with the EST server begins and ends with; not in the heap in between."""
 
+import asyncio
+
 import unix_time
 from est_errors import EstError
 from heap import let_go
@@ -31,9 +33,10 @@ async def client(device, record):
         who = settings.certificate, settings.key, settings.intermediates
     arguments["certificate"], arguments["key"], arguments["intermediates"] = who
     await let_go(*FOR_TRUST)
+    await asyncio.sleep(0)
     import est
 
-    return est.Client(
+    made = est.Client(
         settings.host,
         settings.port,
         settings.label,
@@ -43,6 +46,8 @@ async def client(device, record):
         redirects=settings.redirects,
         **arguments,
     )
+    await asyncio.sleep(0)
+    return made
 
 
 def keep_trust(device, client):

@@ -112,12 +112,13 @@ async def _two_multiples(curve, u, v, point, multiples=None):
     # First what is large, before small pieces lie about in a heap that has little left.
     digits_u, digits_v = wnaf(u, size, 6 if multiples else 4), wnaf(v, size, 5 if multiples else 4)
     ours = multiples or await odd_multiples(p, curve.g)
+    await asyncio.sleep(0)
     # Eight of them take a little less time, and half a kilobyte: where there is room for ours.
     theirs = await odd_multiples(p, point, 8 if multiples else 4)
     both = ((digits_u, ours), (digits_v, theirs))
     total = (1, 1, 0)
-    work = 0  # multiplications since others had a chance: at most about 20 ms of an RP2040
-    most_work = 50 if size <= 32 else 25
+    work = 0  # multiplications since others had a chance: at most about 12 ms of an RP2040
+    most_work = 25 if size <= 32 else 12
     for i in range(8 * size, -1, -1):
         cost = 8 + 10 * (digits_u[i] != 32) + 11 * (digits_v[i] != 32)
         work += cost

@@ -49,6 +49,7 @@ async def sign(d, digest):
         await asyncio.sleep(0)
         blind = 1 + entropy.below(n - 1)
         s = ec.inverse(k * blind % n, n) * (blind * (z + r * d) % n) % n
+        await asyncio.sleep(0)
     return r, s
 
 
@@ -94,6 +95,7 @@ async def _fast():
         _viper = False
         try:
             engine = ec.alone("p256_viper")
+            await asyncio.sleep(0)
             if await ec.alone("p256_trial").works(engine):
                 _viper = engine
         except (ImportError, SyntaxError, ValueError, AttributeError, MemoryError):

@@ -14,7 +14,6 @@ from pki import ec, entropy, jacobian
 
 _TEETH = const(5)
 _COLUMNS = const(52)
-_STRIDE = const(2)  # columns between two chances for other tasks: about 15 ms on an RP2040
 
 # Entry i is 2^208 * G plus or minus 2^(52 t) * G for each tooth t of 0 to 3: plus where bit t of i
 # is set. x and y, 32 octets each.
@@ -81,8 +80,7 @@ async def multiply_base(k):
     for column in range(_COLUMNS - 2, -1, -1):
         x, y = _entry(bits, column)
         total = jacobian.double_add(p, total, x, y)
-        if not column % _STRIDE:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
     # Once more: what is inverted would tell of the last additions (Naccache, Smart, Stern 2004).
     return jacobian.affine(p, jacobian.scaled(p, total, entropy.below(p - 1) + 1))
 

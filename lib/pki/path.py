@@ -93,6 +93,7 @@ class _Search:
 
                 profile.check(issuer, label(issuer))
             self._signatures -= 1
+            await asyncio.sleep(0)
             await signature.verify(
                 issuer.public_key,
                 certificate.signature_algorithm,
