@@ -16,7 +16,6 @@ from asyncio.stream import Stream
 
 import ffi
 import tls
-from pki import p256_field
 
 _clock = ffi.open("libc.so.6").func("i", "clock", "")  # time.clock() counts milliseconds
 _spent = 0.0  # in what is not `python`
@@ -135,6 +134,8 @@ async def main(identity):
     # asyncio loads its parts relatively, which only the real __import__ can: before it goes.
     asyncio.wait_for, asyncio.Event, asyncio.Lock, asyncio.StreamReader  # noqa: B018
     builtins.__import__ = _import
+    from pki import p256_field
+
     for name, found in list(p256_field.__dict__.items()):  # their names are short in an .mpy file
         if callable(found):
             setattr(p256_field, name, _timed_viper(found))
