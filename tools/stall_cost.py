@@ -1,8 +1,8 @@
 """How long the library gives other asyncio tasks no turn.
 
 On a chip: the most instructions of one stretch in P-256, which repeat (host_tests/bench_turns.py).
-In `unix32`: the longest stretches of a whole renewal in CPU time (bench_stall.py), without the
-engine that is machine code: that counts on the chips. CPU time there becomes an ESP32's by the
+In `unix32`: the longest stretches of a whole renewal in CPU time (bench_stall.py), without what
+P-256's machine code takes: that counts on the chips. CPU time there becomes an ESP32's by the
 instructions that the same byte code and big integers take on a Cortex-M3 (bench_scale.py).
 """
 

@@ -16,6 +16,7 @@ from pki import (
     p256_portable,
     p256_trial,
     p256_verify,
+    p384,
     rfc6979,
     signature,
 )
@@ -198,8 +199,16 @@ def test_signatures_out_of_range_are_refused():
 
 
 def test_the_inverse():
-    for a in (1, 2, N - 1, 1 << 255, 12345678901234567890):
-        assert ec.inverse(a, N) * a % N == 1
+    for m in (ec.P256.p, N, p384.P384.p, p384.P384.n):
+        assert ec.inverse(0, m) == ec.inverse(m, m) == 0
+        # The quotients are large, are all 1 or 2, or come at the very end.
+        edges = [1, 2, 3, m - 1, m - 2, m // 2, m // 2 + 1, m // 3, (m * 2584 + 2090) // 4181]
+        edges += [1 << bit for bit in range(0, 384, 5)] + [
+            m - (1 << bit) for bit in range(0, 250, 7)
+        ]
+        for a in edges + [entropy.below(1 << 256) for _ in range(50)]:
+            found = ec.inverse(a, m)
+            assert 0 < found < m and found * a % m == 1, (a, m)
 
 
 async def test_other_tasks_run_after_30_multiplications_at_the_latest():
