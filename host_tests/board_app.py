@@ -35,7 +35,8 @@ def run(name: str, app: Path, server: Server, folder: Path, **wish: Any) -> dict
     wish["password"] = Path(server.password_file).read_text().strip()
     (folder / "wish.json").write_text(json.dumps(wish))
     command = [program, "-X", f"heapsize={HEAP}", "-c"]
-    command += [f"import sys; sys.path[:] = [{str(library)!r}, '.frozen']; import app"]
+    # As short as a board's: MicroPython keeps the path of each module that it loads.
+    command += ["import sys; sys.path[:] = ['lib', '.frozen']; import app"]
     done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
