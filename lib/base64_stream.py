@@ -5,7 +5,6 @@ alphabet is an error, and so is a cut-off or non-canonical end. Trailing NUL oct
 sends, are passed over. The text is never held whole.
 """
 
-import asyncio
 from binascii import a2b_base64, b2a_base64
 
 from est_errors import ProtocolError
@@ -13,7 +12,6 @@ from micropython import const
 
 _LINE = const(48)  # octets that make a line of 64 characters
 _SPACE = b"\r\n \t"
-_STRIDE = const(128)  # characters between two chances for other tasks
 
 
 class Base64Reader:
@@ -45,12 +43,7 @@ class Base64Reader:
                 if self._kept:
                     raise ProtocolError("base64: the text ends inside a group of four")
                 return b""
-            end = start = self._kept
-            stop = start + count
-            while start < stop:
-                end = self._squeeze(start, min(start + _STRIDE, stop), end)
-                start += _STRIDE
-                await asyncio.sleep(0)
+            end = self._squeeze(self._kept + count)
             whole = end & ~3
             octets = self._decode(view[:whole]) if whole else b""
             self._kept = end - whole
@@ -59,10 +52,11 @@ class Base64Reader:
             if octets:
                 return octets
 
-    def _squeeze(self, start, stop, out):
-        """Check these characters, and move them to `out` without white space; return their end."""
+    def _squeeze(self, end):
+        """Remove white space behind the kept characters and check the rest; return the new end."""
         view = self._view
-        for i in range(start, stop):
+        out = self._kept
+        for i in range(out, end):
             c = view[i]
             if c in _SPACE:
                 continue
