@@ -35,7 +35,7 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
     such a signature is forged.
     """
     old = [x509.Certificate(raw) for raw in anchors]
-    bag = [x509.Certificate(raw) for raw in received]
+    bag = _Bag(received)
     refused = []
     roots = []
     for certificate in bag:
@@ -52,7 +52,7 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
     kept = [anchor for anchor in old if not _retired(anchor, bag, old + roots, now)]
     trusted = kept + roots
     others = await _validated(bag, trusted, now, limits, refused)
-    if strangers and not roots and not others and not [one for one in old if _listed(one, bag)]:
+    if strangers and not roots and not others and not [one for one in old if bag.lists(one)]:
         # A bag without its root: what has its issuer nowhere is the top.
         for top in bag:
             if top.basic_constraints[0] and not _has_issuer(top, bag):
@@ -62,9 +62,25 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
         raise TrustError("the server sent no CA certificate that could be a trust anchor")
     return Database(
         [certificate.raw for certificate in trusted],
-        [certificate.raw for certificate in others],
+        others,
         refused,
     )
+
+
+class _Bag:
+    """The certificates of an answer, each parsed anew when it is looked at: in the heap is their
+    DER alone, which can be all that a board has room for."""
+
+    def __init__(self, ders):
+        self._ders = ders
+
+    def __iter__(self):
+        for raw in self._ders:
+            yield x509.Certificate(raw)
+
+    def lists(self, certificate):
+        """Return whether an x509.Certificate is among them."""
+        return certificate.raw in self._ders
 
 
 async def _is_root(certificate, now, limits):
@@ -111,13 +127,13 @@ def _retired(anchor, bag, candidates, now):
         if _same_key(certificate, anchor):
             return False
     for other in candidates:
-        if other.raw != anchor.raw and other.subject == anchor.subject and _listed(other, bag):
+        if other.raw != anchor.raw and other.subject == anchor.subject and bag.lists(other):
             return True
     return False
 
 
 async def _validated(bag, anchors, now, limits, refused):
-    """Return the certificates of the bag that have a path to the anchors (RFC 5280 6)."""
+    """Return those of the bag (DER) that have a path to the anchors (RFC 5280 6)."""
     found = []
     trusted = [anchor.raw for anchor in anchors]
     for certificate in bag:
@@ -126,10 +142,10 @@ async def _validated(bag, anchors, now, limits, refused):
         try:
             await path.check(certificate, bag, anchors, now, limits=limits)
         except (TrustError, DerError) as error:
-            if _has_issuer(certificate, anchors + found):
+            if _has_issuer(certificate, anchors) or _has_issuer(certificate, _Bag(found)):
                 refused.append("%s: %s" % (_label(certificate), error.message))
             continue  # not of this CA, or not right: never used
-        found.append(certificate)
+        found.append(certificate.raw)
     return found
 
 
@@ -149,7 +165,3 @@ def _named(certificate, others):
 
 def _has_issuer(certificate, others):
     return any(other.subject == certificate.issuer for other in others)
-
-
-def _listed(certificate, bag):
-    return any(other.raw == certificate.raw for other in bag)

@@ -1,13 +1,10 @@
 """The operation /cacerts of est.Client (RFC 7030 4.1); est_adopt decides what of it counts."""
 
-import sys
-
 from est_errors import ConfigError, EstError, ProtocolError, TrustError, at
 from micropython import const
 
 _INFO = const(20)  # of logging
 _WARNING = const(30)
-_MODULES = const(29)  # that are loaded at once, at most
 
 
 async def fetch(client, close=False):
@@ -15,7 +12,6 @@ async def fetch(client, close=False):
     what the client has already. close: as in Client.cacerts."""
     if client._provisional and not client._fingerprint:
         raise TrustError("nobody has vouched for this server yet", "cacerts")
-    _make_room_for_modules()
     received = await _bag(client)
     if client.verified and _known(client, received):
         if close:
@@ -28,15 +24,6 @@ async def fetch(client, close=False):
     for i, raw in enumerate(received):
         received[i] = raw[:]
     return received
-
-
-def _make_room_for_modules():
-    """Let the table of the modules grow now: beside TLS it would, and stay there for good."""
-    names = [str(i) for i in range(len(sys.modules), _MODULES)]
-    for name in names:
-        sys.modules[name] = None
-    for name in names:
-        del sys.modules[name]
 
 
 def _known(client, received):

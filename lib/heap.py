@@ -19,6 +19,8 @@ _EINVAL = const(-22)
 _SHARED = const(("est_errors", "est_limits", "pki.p256_field", "pki.sha512_viper"))
 _ROOMY = const(524288)  # bytes: with PSRAM, or on a PC
 _roomy = gc.mem_free() > _ROOMY
+_SLOTS = const((29, 37, 47, 59, 73, 89))  # sizes of MicroPython's tables; ours fills the first
+_slots = 0  # of the table of modules, at least
 _DEPTH = const(16)  # calls: what an operation awaits is as deep, and a handshake goes deeper
 
 
@@ -32,6 +34,7 @@ def forget(*modules):
     """
     if _roomy:
         return
+    _clear_slots()
     for wanted in modules:
         # A slice: MicroPython keeps a single character for ever, as it does names.
         for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
@@ -46,6 +49,25 @@ def forget(*modules):
     except (RuntimeError, MemoryError):
         pass  # the C stack ends there: all of it is written over; or nothing is free yet
     gc.collect()
+
+
+def _clear_slots():
+    """Write over what sys.modules has of modules that it has no more.
+
+    MicroPython's table keeps a module whose import failed, with all that this had loaded, until
+    another takes its place: after a MemoryError 6 KiB, when they are needed most. And the table
+    has its size from now on: to grow beside a TLS connection it would stay there for good.
+    """
+    global _slots
+    count = len(sys.modules)
+    for slots in _SLOTS:
+        if slots >= count:
+            _slots = max(_slots, slots)  # it never gets smaller
+            break
+    for name in range(count, _slots):
+        sys.modules[name] = None
+    for name in range(count, _slots):
+        del sys.modules[name]
 
 
 async def let_go(*modules):

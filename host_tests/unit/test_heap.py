@@ -44,6 +44,26 @@ def test_all_modules_of_a_package_leave():
     assert "pki" in sys.modules
 
 
+def test_a_module_that_failed_to_load_leaves_its_ballast():
+    # MicroPython's table of modules keeps it, unseen. (In CPython mem_free() is constant.)
+    for _ in range(2):
+        _forget()
+        before = heap.gc.mem_free()
+        try:
+            import fails_to_load
+        except ValueError:
+            fails_to_load = None
+        assert fails_to_load is None and "fails_to_load" not in sys.modules
+        _forget()
+        assert before - heap.gc.mem_free() < 5000  # of 20,000
+
+
+def test_no_name_is_left_in_the_table_of_modules():
+    names = set(sys.modules)
+    _forget()
+    assert set(sys.modules) == names
+
+
 def test_a_heap_with_much_room_keeps_them():
     from pki import rfc6979
 

@@ -21,12 +21,12 @@ async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, limit
     """Find and verify a path from leaf to one of the anchors.
 
     leaf, pool, anchors: x509.Certificate and lists of them; pool holds intermediates that nobody
-    vouches for yet. now: Unix seconds, or None to leave out every check of validity. purpose: OID
-    contents of the extended key usage that the leaf must allow, or None. strict: refuse also CA
-    certificates that break the letter of RFC 5280 harmlessly, as many private roots do:
-    basicConstraints not critical, no subjectKeyIdentifier. limits: see est_limits. Returns the
-    path above the leaf as a list of Certificates, the anchor last. Raises TrustError, and DerError
-    where the leaf is broken.
+    vouches for yet, and may be anything that can be gone through again and again. now: Unix
+    seconds, or None to leave out every check of validity. purpose: OID contents of the extended
+    key usage that the leaf must allow, or None. strict: refuse also CA certificates that break the
+    letter of RFC 5280 harmlessly, as many private roots do: basicConstraints not critical, no
+    subjectKeyIdentifier. limits: see est_limits. Returns the path above the leaf as a list of
+    Certificates, the anchor last. Raises TrustError, and DerError where the leaf is broken.
     """
     check_leaf(leaf, now, purpose, limits)
     search = _Search(pool, anchors, now, strict, limits)
@@ -43,7 +43,7 @@ class _Search:
 
     def __init__(self, pool, anchors, now, strict, limits):
         self._anchors = anchors
-        self._pool = without_copies(pool)
+        self._pool = pool
         self._now = now
         self._strict = strict
         self._limits = limits
@@ -71,7 +71,7 @@ class _Search:
                 await asyncio.sleep(0)
             # Of many with one name the one whose key the certificate points to is tried first.
             found.sort(key=lambda candidate: not _has_key_of(candidate, certificate))
-            for candidate in found:
+            for candidate in without_copies(found):
                 if await self._issued(candidate, below):
                     path = await self.up(candidate, below)
                     if path is not None:
