@@ -5,6 +5,7 @@ alphabet is an error, and so is a cut-off or non-canonical end. Trailing NUL oct
 sends, are passed over. The text is never held whole.
 """
 
+import asyncio
 from binascii import a2b_base64, b2a_base64
 
 from est_errors import ProtocolError
@@ -49,6 +50,7 @@ class Base64Reader:
             self._kept = end - whole
             for i in range(self._kept):
                 view[i] = view[whole + i]
+            await asyncio.sleep(0)
             if octets:
                 return octets
 
@@ -58,17 +60,20 @@ class Base64Reader:
         out = self._kept
         for i in range(out, end):
             c = view[i]
-            if c in _SPACE:
-                continue
-            if c == 0:
-                self._nul = True
-                continue
-            if self._nul or not _is_base64(c) or (self._padded and c != 0x3D):
-                raise ProtocolError("base64: unexpected character 0x%02x" % c)
-            if c == 0x3D:
+            # Most characters are letters, of which no more is to be known; no call for each.
+            if not (0x61 <= c <= 0x7A or 0x41 <= c <= 0x5A or 0x2F <= c <= 0x39 or c == 0x2B):
+                if c in _SPACE:
+                    continue
+                if c == 0:
+                    self._nul = True
+                    continue
+                if c != 0x3D or self._nul:
+                    raise _unexpected(c)
                 if out & 3 < 2:
                     raise ProtocolError("base64: padding in the wrong place")
                 self._padded = True
+            elif self._nul or self._padded:
+                raise _unexpected(c)
             view[out] = c
             out += 1
         return out
@@ -95,6 +100,5 @@ def encode_lines(octets):
     return b"".join(lines)
 
 
-def _is_base64(c):
-    """Return whether the character code c is in the alphabet (with the padding)."""
-    return 0x61 <= c <= 0x7A or 0x41 <= c <= 0x5A or 0x2F <= c <= 0x39 or c == 0x2B or c == 0x3D
+def _unexpected(c):
+    return ProtocolError("base64: unexpected character 0x%02x" % c)

@@ -6,6 +6,9 @@ It is in the heap as long as the connection is in use. TLS errors come out as se
 import asyncio
 
 from est_errors import DeadlineError, NetworkError, ProtocolError
+from micropython import const
+
+_STRIDE = const(127)  # octets, and one more, between two chances for other tasks
 
 
 def resumed(parked, limits):
@@ -92,7 +95,10 @@ class Stream:
         # peer's close_notify that is forgotten: the next read waits for a server that waits for
         # us to close. One octet at a time, the end is seen.
         octet = self._octet
-        while sock and 0 < count < len(view):
+        size = len(view) if sock and count else 0
+        while count < size:
+            if not count & _STRIDE:
+                await asyncio.sleep(0)
             try:
                 more = sock.readinto(octet)
             except OSError:

@@ -7,6 +7,8 @@ Content-Length, chunked, or until the connection closes. Every size that the ser
 limit. Redirects and authentication belong to `est`.
 """
 
+import asyncio
+
 from est_errors import LimitError, NetworkError, ProtocolError
 from micropython import const
 
@@ -79,6 +81,7 @@ class HttpConnection:
         await self._stream.write("\r\n".join(lines).encode() + (body or b""))
         self._response = response = Response(self, method, self._limits, most)
         await response._read_head()
+        await asyncio.sleep(0)
         self.fresh = False
         return response
 
@@ -88,15 +91,16 @@ class HttpConnection:
 
     async def _line(self):
         """Return the next line as bytes without its end (CRLF, or a bare LF)."""
+        view = self._view
         checked = self._pos
         while True:
             for i in range(checked, self._end):
-                if self._view[i] == _LF:
-                    line = bytes(self._view[self._pos : i])
+                if view[i] == _LF:
+                    line = bytes(view[self._pos : i])
                     self._pos = i + 1
                     return line[:-1] if line.endswith(b"\r") else line
             checked = self._end - self._pos
-            if checked == len(self._view):
+            if checked == len(view):
                 raise LimitError("HTTP: a line is longer than %d bytes" % checked)
             if not await self._fill():
                 raise NetworkError("HTTP: the connection ended inside a head")

@@ -217,7 +217,7 @@ def _x509(octets):
         lambda: one.key_usage,
         lambda: one.subject_key_identifier,
         lambda: one.authority_key_identifier,
-        lambda: one.allows(server_name.SERVER_AUTH),
+        lambda: x509.allows(one.extension(oid.EXT_KEY_USAGE), server_name.SERVER_AUTH),
         lambda: name.decode(one.subject),
         lambda: name.decode(one.issuer),
         lambda: extension(oid.SUBJECT_ALT_NAME, general_name.decode),

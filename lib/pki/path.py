@@ -29,6 +29,7 @@ async def check(leaf, pool, anchors, now=None, purpose=None, strict=False, limit
     Certificates, the anchor last. Raises TrustError, and DerError where the leaf is broken.
     """
     check_leaf(leaf, now, purpose, limits)
+    await asyncio.sleep(0)
     search = _Search(pool, anchors, now, strict, limits)
     path = await search.up(leaf, [])
     if path is None:
@@ -86,6 +87,7 @@ class _Search:
                 "certificate %s: no path to a trust anchor within %d signatures"
                 % (label(below[0]), _MAX_SIGNATURES)
             )
+        await asyncio.sleep(0)
         try:
             check_issuer(issuer, below, self._now)
             if self._strict:

@@ -45,32 +45,33 @@ def check_built(chain, now=None, purpose=None, limits=est_limits):
 
 def check_leaf(leaf, now, purpose, limits):
     """Check what a certificate says about itself (RFC 5280 6.1.3 and 6.1.5)."""
-    _check_critical(leaf)
+    values = _extensions(leaf)
     _check_validity(leaf, now)
-    if not leaf.basic_constraints[0] and (leaf.key_usage or 0) >> x509.KEY_CERT_SIGN & 1:
+    ca, _ = x509.basic_constraints(values.get(oid.BASIC_CONSTRAINTS))
+    if not ca and (x509.key_usage(values.get(oid.KEY_USAGE)) or 0) >> x509.KEY_CERT_SIGN & 1:
         raise TrustError(label(leaf) + " may sign certificates without being a CA")
-    if purpose is not None and not leaf.allows(purpose):
+    if purpose is not None and not x509.allows(values.get(oid.EXT_KEY_USAGE), purpose):
         raise TrustError("%s is not meant for this purpose (extKeyUsage)" % label(leaf))
     algorithms.check_key(leaf.public_key, limits)
 
 
 def check_issuer(issuer, below, now):
     """Check that a certificate may issue others, at this height (RFC 5280 6.1.4 k to n)."""
-    _check_critical(issuer)
+    values = _extensions(issuer)
     _check_validity(issuer, now)
-    ca, length = issuer.basic_constraints
+    ca, length = x509.basic_constraints(values.get(oid.BASIC_CONSTRAINTS))
     if len(issuer.subject) == 2:
         raise TrustError("a CA certificate has no subject (RFC 5280 4.1.2.6)")
     if not ca:
         raise TrustError(label(issuer) + " is not a CA certificate")
-    usage = issuer.key_usage
+    usage = x509.key_usage(values.get(oid.KEY_USAGE))
     if usage is not None and not usage >> x509.KEY_CERT_SIGN & 1:
         raise TrustError(label(issuer) + " may not sign certificates (keyUsage)")
     # Self-issued ones, as of a key rollover, count for neither of these (6.1.4 l, 6.1.3 b).
     others = [other for other in below[1:] if not other.self_issued]
     if length is not None and len(others) > length:
         raise TrustError(label(issuer) + " allows only %d certificates below it" % length)
-    constraints = issuer.extension(oid.NAME_CONSTRAINTS)
+    constraints = values.get(oid.NAME_CONSTRAINTS)
     if constraints is not None:
         from pki import name_constraints
 
@@ -95,12 +96,19 @@ def named_alike(issuer, certificate):
         return False  # a name that cannot be read is nobody's
 
 
-def _check_critical(certificate):
-    for kind, critical, _ in certificate.extensions():
+def _extensions(certificate):
+    """Return the values of a certificate's extensions (dict by OID), read in one go.
+
+    Raises TrustError where a critical one is unknown.
+    """
+    found = {}
+    for kind, critical, value in certificate.extensions():
         if critical and kind not in _KNOWN:
             from pki import oid_text
 
             raise TrustError("unknown critical extension " + oid_text.dotted(kind))
+        found[kind] = value
+    return found
 
 
 def _check_validity(certificate, now):

@@ -121,27 +121,12 @@ class Certificate:
     @property
     def basic_constraints(self):
         """(is a CA, path length or None) of basicConstraints (RFC 5280 4.2.1.9)."""
-        value = self.extension(oid.BASIC_CONSTRAINTS)
-        if value is None:
-            return False, None
-        reader = der.sequence(value)
-        ca = reader.peek() == der.BOOLEAN and reader.boolean()
-        length = reader.integer() if reader.more() else None
-        reader.finish()
-        if length is not None and length < 0:
-            raise DerError("DER: a negative path length")
-        return ca, length
+        return basic_constraints(self.extension(oid.BASIC_CONSTRAINTS))
 
     @property
     def key_usage(self):
         """keyUsage as an int in which bit n is named bit n, or None where there is none."""
-        value = self.extension(oid.KEY_USAGE)
-        if value is None:
-            return None
-        reader = der.Reader(value)
-        bits = reader.named_bits()
-        reader.finish()
-        return bits
+        return key_usage(self.extension(oid.KEY_USAGE))
 
     @property
     def subject_key_identifier(self):
@@ -155,16 +140,40 @@ class Certificate:
         value = self.extension(oid.AUTHORITY_KEY_IDENTIFIER)
         return None if value is None else authority_key(value)
 
-    def allows(self, purpose):
-        """Return whether extKeyUsage allows a purpose (OID contents), or is absent (4.2.1.12)."""
-        value = self.extension(oid.EXT_KEY_USAGE)
-        if value is None:
-            return True
-        usages = der.sequence(value)
-        found = []
-        while usages.more():
-            found.append(usages.oid())
-        return purpose in found or _ANY_PURPOSE in found
+
+def basic_constraints(value):
+    """Return what Certificate.basic_constraints is, of the extension's value or None."""
+    if value is None:
+        return False, None
+    reader = der.sequence(value)
+    ca = reader.peek() == der.BOOLEAN and reader.boolean()
+    length = reader.integer() if reader.more() else None
+    reader.finish()
+    if length is not None and length < 0:
+        raise DerError("DER: a negative path length")
+    return ca, length
+
+
+def key_usage(value):
+    """Return what Certificate.key_usage is, of the extension's value or None."""
+    if value is None:
+        return None
+    reader = der.Reader(value)
+    bits = reader.named_bits()
+    reader.finish()
+    return bits
+
+
+def allows(value, purpose):
+    """Return whether extKeyUsage (its value, or None) allows a purpose (OID contents), or is
+    absent (RFC 5280 4.2.1.12)."""
+    if value is None:
+        return True
+    usages = der.sequence(value)
+    found = []
+    while usages.more():
+        found.append(usages.oid())
+    return purpose in found or _ANY_PURPOSE in found
 
 
 def each_extension(extensions):
