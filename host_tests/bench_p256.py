@@ -114,7 +114,7 @@ def main(clock, times, affine_too=True):
     }
     if affine_too:
         assert affine(K) == (x, y)
-        figures["affine"] = least_of(lambda: affine(K), times // 4 + 1)
+        figures["affine"] = least_of(lambda: affine(K), times // 8 + 1)
     gc.collect()
     if hasattr(gc, "mem_alloc") and gc.mem_free() > _GARBAGE:
         gc.disable()

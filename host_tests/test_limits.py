@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import bench
+import cacerts_cost
 import p256_cost
 import pytest
 import size
@@ -73,8 +74,15 @@ def test_a_first_boot_and_a_renewal(folder):
         process.terminate()
         process.wait(30)
     assert went, f"a first boot does not go in {heap} KiB"
-    assert figures.keys() | {"first_boot_heap_kib"} == limits.keys()
+    assert figures.keys() | {"first_boot_heap_kib", "cacerts_heap_growth_bytes"} == limits.keys()
     assert not too_much("unix32", figures)
+
+
+def test_a_large_answer_to_cacerts(folder):
+    if interpreters.find("unix32") is None:
+        pytest.skip(interpreters.why_missing("unix32"))
+    growth, _ = cacerts_cost.growth(folder)
+    assert not too_much("unix32", {"cacerts_heap_growth_bytes": growth})
 
 
 @pytest.mark.parametrize("engine", list(p256_cost.ENGINES))

@@ -24,6 +24,7 @@ CHIP_MARCH = {"cortex_m3": "armv7m", "cortex_m0": "armv6m"}
 _HEAP = {"cortex_m3": 1 << 20, "cortex_m0": 229376}  # the baselines make a megabyte of garbage
 _DEADLINE = 600  # seconds for all operations in one interpreter
 _DISK = 1 << 20  # bytes
+_PROCESSES = 5  # of the unix port, of which the fastest counts
 _TIMES = ("jacobian", "affine", "keygen", "sign", "verify")
 # What a disk needs for bench_heap: to copy all would take a minute.
 _NEEDED = ["bench_heap.mpy", "os.py", "est_errors.mpy", "heap.mpy"]
@@ -49,7 +50,10 @@ def unix(interpreter: str, engine: str, folder: Path) -> dict[str, Any]:
     assert program is not None
     compiled = compile_library(folder / interpreter / engine, UNIX_MARCH[interpreter], engine)
     path = ":".join([str(compiled), str(SCRIPTS), ".frozen"])
-    return _run([str(program), "-X", "heapsize=1m"], {"MICROPYPATH": path}, engine)
+    start = [str(program), "-X", "heapsize=1m"]
+    # Where the memory of a process lies makes all of its run slower or faster, by up to a half.
+    runs = [_run(start, {"MICROPYPATH": path}, engine) for _ in range(_PROCESSES)]
+    return {key: min(took[key] for took in runs) for key in runs[0]}
 
 
 def sha512(name: str, folder: Path) -> float | None:
@@ -155,7 +159,7 @@ def _on_chip(machine: Machine, code: str, files: Path | None = None) -> str:
 
 def _run(start: list[str], environment: dict[str, str], engine: str) -> dict[str, Any]:
     done = subprocess.run(
-        [*start, "-c", "import bench_p256; bench_p256.main('ticks_us', 9)"],
+        [*start, "-c", "import bench_p256; bench_p256.main('ticks_us', 12)"],
         capture_output=True,
         text=True,
         timeout=_DEADLINE,

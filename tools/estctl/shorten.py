@@ -3,8 +3,8 @@
 MicroPython interns every identifier of a loaded module for ever, even when the module has left the
 heap again. What begins with an underscore nobody outside lib/ may use, so there it can be any
 name: one that each firmware holds already (the static names of the .mpy format) costs a board
-nothing, and takes one or two bytes in the file. Lines and columns stay where they are, so that the
-line numbers of tracebacks are those of lib/.
+nothing, and takes one or two bytes in the file. Only names are replaced: line breaks stay where
+they are in lib/.
 """
 
 import array
