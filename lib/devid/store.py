@@ -80,7 +80,7 @@ class Store:
 
         Returns whether there was one. Where both are damaged they stay.
         """
-        damaged = [name for name in _SLOTS if self._examine(name) is False]
+        damaged = [name for name in _SLOTS if self._examine(name, _whole) is False]
         if len(damaged) == 1:
             self._remove(self._folder + damaged[0])
             return True
@@ -113,27 +113,33 @@ class Store:
 
     def _newest(self):
         """Return (path, sequence, sizes of the items) of the slot that counts, or None."""
-        newest = None
+        heads = []
         damaged = 0
         for name in _SLOTS:
-            found = self._examine(name)
-            if found is False:
+            head = self._examine(name, _head)
+            if head:
+                heads.append((head[0], name))
+            elif head is False:
                 damaged += 1
-            elif found and (newest is None or found[0] > newest[1]):
-                newest = (self._folder + name,) + found
+        for _, name in sorted(heads, reverse=True):  # the other one is not hashed for nothing
+            found = self._examine(name, _whole)
+            if found:
+                return (self._folder + name,) + found
+            damaged += 1
         # One alone was the first of all commits, and cut off.
         if damaged == len(_SLOTS):
             raise StorageError("the identity on flash is damaged")
-        return newest
+        return None
 
-    def _examine(self, name):
-        """Return (sequence, sizes) of a slot; None where there is none, False: it is damaged.
+    def _examine(self, name, read):
+        """Return what read(), _head or _whole, gives of a slot; None where there is none, False:
+        it is damaged.
 
         Raises EstError where it cannot be read now: nobody may take that for damage.
         """
         try:
             with open(self._folder + name, "rb") as file:
-                return _whole(file)
+                return read(file)
         except OSError as error:
             if error.args[0] in _BUSY:
                 raise EstError("the identity on flash cannot be read now: %s" % error, "store")
@@ -235,8 +241,9 @@ def _reason(error):
     return "the file system says %s" % error
 
 
-def _whole(file):
-    """Return (sequence, sizes of the items) of an open slot, or False where it is damaged."""
+def _head(file):
+    """Return (sequence, sizes of the items, its octets) of an open slot's head, or False where it
+    is damaged."""
     head = file.read(_HEAD)
     if len(head) != _HEAD or head[:4] != _MAGIC:
         return False
@@ -244,10 +251,19 @@ def _whole(file):
     sizes = numbers[1:]
     if max(sizes) > _LARGEST or numbers[0] > _LAST:
         return False
+    return numbers[0], sizes, head
+
+
+def _whole(file):
+    """Return (sequence, sizes of the items) of an open slot, or False where it is damaged."""
+    found = _head(file)
+    if not found:
+        return False
+    sequence, sizes, head = found
     hasher = hashlib.sha256(head)
     if not _copy(file, sum(sizes), hasher.update):
         return False
-    return (numbers[0], sizes) if file.read(_RECORD + 1) == hasher.digest() else False
+    return (sequence, sizes) if file.read(_RECORD + 1) == hasher.digest() else False
 
 
 def _copy(file, left, give):
