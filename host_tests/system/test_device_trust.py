@@ -23,6 +23,7 @@ class TestApproval:
         assert first.status == 3, first.err
         assert first.json["candidate"]["fingerprint"] == server.fingerprint
         assert server.fingerprint in first.err and "identity.approve(" in first.err
+        assert f"--approve {server.fingerprint})" in first.err
         again = boot(flash, interpreter)
         assert again.status == 3 and again.json["candidate"] == first.json["candidate"]
         done = boot(flash, interpreter, "--approve", server.fingerprint.upper())

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import shlex
 import sys
 import time
 from enum import Enum
@@ -234,6 +235,11 @@ def device(
     except est.EstError as error:
         if heap and "not enough memory" in error.message:
             error.message += f"; give more than --heap {heap}"
+        if isinstance(error, est.ApprovalNeeded):
+            place = shlex.quote(str(flash))
+            error.message += (
+                f" (here: estctl device --flash {place} --approve {error.fingerprint})"
+            )
         output.fail(error, as_json)
     if not as_json:
         del values["console"]  # it was shown while the board ran

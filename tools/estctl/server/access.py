@@ -111,6 +111,6 @@ def _peer(request: web.Request) -> x509.Certificate | None:
 def _presented(request: web.Request, certificate: x509.Certificate) -> str:
     """Note for the log whose certificate it is, and return it."""
     name = certificate.subject.rfc4514_string()
-    client = f"certificate {certificate.serial_number:x} ({name})"
+    client = f"certificate {certificates.serial_text(certificate)} ({name})"
     request[CLIENT] = client
     return client

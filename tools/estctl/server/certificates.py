@@ -35,6 +35,12 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
+def serial_text(certificate: x509.Certificate) -> str:
+    """Return a serial number in hex as devices show it: the octets of its DER INTEGER."""
+    number = certificate.serial_number
+    return number.to_bytes(number.bit_length() // 8 + 1, "big").hex()
+
+
 def in_days(days: float) -> datetime.datetime:
     """Return the time in so many days, in UTC."""
     return now() + datetime.timedelta(days=days)

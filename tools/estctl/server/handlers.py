@@ -182,7 +182,7 @@ class Handlers:
             raise Refusal(400, str(error)) from None
         self._records.add(certificate, operation, label, client)
         subject = certificate.subject.rfc4514_string()
-        request[NOTE] = f"issued {certificate.serial_number:x} ({subject})"
+        request[NOTE] = f"issued {certificates.serial_text(certificate)} ({subject})"
         return certificate
 
     def _label(self, request: web.Request) -> str:

@@ -60,7 +60,7 @@ class Records:
         self._database.execute(
             f"INSERT INTO issued ({_COLUMNS}, certificate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                f"{certificate.serial_number:x}",
+                certificates.serial_text(certificate),
                 certificate.subject.rfc4514_string(),
                 certificate.not_valid_before_utc.isoformat(),
                 certificate.not_valid_after_utc.isoformat(),
@@ -74,8 +74,10 @@ class Records:
 
     def knows(self, certificate: x509.Certificate) -> bool:
         """Tell whether exactly this certificate was issued here."""
+        serial = certificates.serial_text(certificate)
         row = self._database.execute(
-            "SELECT certificate FROM issued WHERE serial = ?", (f"{certificate.serial_number:x}",)
+            "SELECT certificate FROM issued WHERE serial IN (?, ?)",
+            (serial, serial.lstrip("0")),  # as earlier versions wrote it
         ).fetchone()
         return row is not None and row[0] == certificate.public_bytes(Encoding.DER)
 
