@@ -37,7 +37,7 @@ firmware: setup ## MicroPython with the library frozen in: BOARD=RPI_PICO_W [MIC
 test: setup ## run all tests: CPython, MicroPython 64- and 32-bit, whole system
 	$(VENV)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-torture: setup ## as test, with all that test only samples: 35 minutes or more on two processors
+torture: setup ## as test, with all that test only samples: an hour or so on two processors
 	$(VENV)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --torture
 
 fuzz: setup ## search for inputs that break a parser, by coverage: SECONDS=600 in all

