@@ -34,21 +34,33 @@ def forget(*modules):
     """
     if _roomy:
         return
-    _clear_slots()
-    for wanted in modules:
-        # A slice: MicroPython keeps a single character for ever, as it does names.
-        for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
-            if module in _SHARED:
-                continue
-            if module.startswith(wanted) and sys.modules.pop(module, None):
-                package, _, name = module.rpartition(".")
-                if package:
-                    delattr(sys.modules[package], name)
+    drop(modules)
+    gc.collect()
+
+
+def drop(modules):
+    """As forget(), with modules in a tuple, but leave the garbage for the next collection."""
+    try:
+        _take_out(modules)
+    except MemoryError:  # to forget takes memory, too
+        gc.collect()
+        _take_out(modules)
     try:
         _hash(_DEPTH)
     except (RuntimeError, MemoryError):
         pass  # the C stack ends there: all of it is written over; or nothing is free yet
-    gc.collect()
+
+
+def _take_out(modules):
+    _clear_slots()
+    for wanted in modules:
+        # A slice: MicroPython keeps a single character for ever, as it does names.
+        for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
+            if module in _SHARED or not module.startswith(wanted):
+                continue
+            package, _, name = module.rpartition(".")
+            if sys.modules.pop(module, None) and package:
+                delattr(sys.modules[package], name)
 
 
 def _clear_slots():
@@ -73,8 +85,11 @@ def _clear_slots():
 async def let_go(*modules):
     """As forget(), of what has been awaited, too: see write_over(). Other tasks get a turn:
     collecting garbage takes long enough."""
-    await write_over()
-    forget(*modules)
+    if not _roomy:
+        await write_over()
+        drop(modules)
+        await asyncio.sleep(0)
+        gc.collect()
     await asyncio.sleep(0)
 
 

@@ -32,14 +32,15 @@ import heap
 
 gc.collect()
 gc.threshold(4096)
-left, step, forget, held = %d, %d, heap.forget, []
+left, step, drop, held = %d, %d, heap.drop, []
 
 
-def full(*modules):
+def full(modules):
     global step
-    forget(*modules)
+    drop(modules)
     step -= 1
     if step == 0:
+        gc.collect()
         size = 4096
         while size > 8:
             try:
@@ -50,7 +51,7 @@ def full(*modules):
             size //= 2
 
 
-heap.forget = full
+heap.drop = full
 """
 # Its app.py, at a first boot and for a renewal; and what tells how many steps are left.
 APP = """

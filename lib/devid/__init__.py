@@ -144,7 +144,6 @@ class DeviceIdentity:
             error = EstError("the file system says %s" % found, "enrol")
         finally:
             self._busy = False
-            gc.collect()  # to forget takes memory, too
             forget("est", *FOR_TRUST)
         self._error = str(error)
         raise error

@@ -45,7 +45,7 @@ async def run(device):
     await asyncio.sleep(0)
     from devid import session
 
-    session.commit(device, waiting.key, certificate, client.chain)
+    await session.commit(device, waiting.key, certificate, client.chain)
     return ENROLLED
 
 

@@ -79,7 +79,7 @@ async def _renew(device, waiting, expired):
     from devid import session
 
     await asyncio.sleep(0)
-    session.commit(device, waiting.key, waiting.certificate, waiting.chain)
+    await session.commit(device, waiting.key, waiting.certificate, waiting.chain)
 
 
 async def _ask(device, waiting):

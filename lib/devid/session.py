@@ -70,7 +70,7 @@ def keep_trust(device, client):
     return changed
 
 
-def commit(device, private, certificate, chain):
+async def commit(device, private, certificate, chain):
     """Make this the identity; what waited, and the one-time secret, are over with it.
 
     private: SEC 1 DER, certificate: DER, bytes-like; chain: list of DER. Raises StorageError.
@@ -82,7 +82,9 @@ def commit(device, private, certificate, chain):
         kept = device._store()
         kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
         device._record = found
+        await asyncio.sleep(0)
         kept.settle()
+        await asyncio.sleep(0)
     except EstError as error:
         error.step = "store"
         raise

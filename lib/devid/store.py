@@ -173,10 +173,8 @@ class Store:
             raise StorageError("the identity was not stored: " + _reason(error))
 
     def _fill(self, file, found, sizes, changes):
-        file.write(_MAGIC)
-        file.write(((found[1] if found else 0) + 1).to_bytes(4, "big"))
-        for size in sizes:
-            file.write(size.to_bytes(4, "big"))
+        numbers = [found[1] + 1 if found else 1] + sizes
+        file.write(_MAGIC + b"".join([number.to_bytes(4, "big") for number in numbers]))
         for item in range(_ITEMS):
             if item in changes:
                 # Part by part: together they are the largest piece of memory that is needed.
@@ -268,11 +266,13 @@ def _whole(file):
 
 def _copy(file, left, give):
     """Hand `left` octets of a file to a function, in pieces; return whether they were there."""
-    buffer = memoryview(bytearray(_PIECE))
+    view = memoryview(bytearray(_PIECE))
     while left:
-        count = file.readinto(buffer[: min(left, _PIECE)])
+        if left < _PIECE:
+            view = view[:left]
+        count = file.readinto(view)
         if not count:
             return False
-        give(buffer[:count])
+        give(view if count == len(view) else view[:count])
         left -= count
     return True
