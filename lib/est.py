@@ -118,6 +118,7 @@ class Client:
         self._keep_implicit = keep_implicit
         self._new_roots = new_roots
         self._revocation = revocation
+        self._looked_up = None, 0  # SHA-256 of the chain last looked up in CRLs, Unix seconds
         self._original_spec = original_spec
         self._credential = token if user is None and password is None else (user, password)
         # What later requests carry: a header's value (str), or the state of est_digest (list).
@@ -355,11 +356,13 @@ class Client:
         if self._http:
             self._make_buffers()
         elif not self._provisional:
+            looked_up = self._looked_up
             try:
                 await self.connect()
             except EstError as error:
                 raise at(operation, error)
-            self._http.fresh = True
+            # To look CRLs up may take longer than a server waits for a request.
+            self._http.once = looked_up is self._looked_up
 
     async def connect(self):
         """Open a new connection: verified, or provisional while there is no anchor.

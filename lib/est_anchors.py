@@ -55,7 +55,7 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
     if strangers and not roots and not others and not [one for one in old if bag.lists(one)]:
         # A bag without its root: what has its issuer nowhere is the top.
         for top in bag:
-            if top.basic_constraints[0] and not _has_issuer(top, bag):
+            if _is_ca(top) and not _has_issuer(top, bag):
                 trusted.append(top)
         others = await _validated(bag, trusted, now, limits, refused)
     if not trusted:
@@ -87,9 +87,16 @@ async def _is_root(certificate, now, limits):
     """Return whether a certificate is a valid CA certificate signed with its own key."""
     try:
         await path.check(certificate, [], [certificate], now, limits=limits)
-    except TrustError:
+    except (TrustError, DerError):
         return False
     return True
+
+
+def _is_ca(certificate):
+    try:
+        return certificate.basic_constraints[0]
+    except DerError:
+        return False
 
 
 async def _vouched(root, old, bag, now, limits):
@@ -109,7 +116,7 @@ async def _vouched(root, old, bag, now, limits):
         try:
             await path.check(certificate, own, old, now, limits=limits)
             return True
-        except TrustError as error:
+        except (TrustError, DerError) as error:
             forged = error
     if forged:
         raise TrustError(
@@ -137,7 +144,7 @@ async def _validated(bag, anchors, now, limits, refused):
     found = []
     trusted = [anchor.raw for anchor in anchors]
     for certificate in bag:
-        if certificate.raw in trusted or not certificate.basic_constraints[0]:
+        if certificate.raw in trusted or not _is_ca(certificate):
             continue
         try:
             await path.check(certificate, bag, anchors, now, limits=limits)

@@ -69,17 +69,23 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
             if est_auth.answer(client, response, answered):
                 answered += 1
                 target = path
-        elif status in _REDIRECTS and redirects and not client._provisional:
+        elif (
+            (status in _REDIRECTS or (status == 303 and method == "GET"))
+            and redirects
+            and not client._provisional
+        ):
             import est_redirect
 
             redirects -= 1
+            origin = client._host, client._port
             target = await est_redirect.follow(client, path, response)
+            if origin != (client._host, client._port):
+                answered = 0  # by what the other one asks for
         if target is None:
             import est_refusal
 
-            raise await _within(
-                client,
-                est_refusal.error(response, client._limits, client._now(), client._authorization),
+            raise await est_refusal.error(
+                response, client._limits, client._now(), client._authorization
             )
         path = target
         await _past(client, response)
@@ -104,13 +110,13 @@ async def _request(client, method, path, content_type, body):
         headers.append(("Authorization", authorization))
     client._resume()
     http = client._http
-    if http and (http.fresh or http.reusable):
+    if http and (http.once or http.reusable):
         try:
             return await _send(client, method, path, headers, body)
         except DeadlineError:
             raise
         except NetworkError:
-            if http.fresh:
+            if http.once:
                 raise
             # Servers close a kept connection without saying so (libest after a 401).
             client._log(_INFO, "the server closed the connection")

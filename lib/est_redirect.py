@@ -49,9 +49,9 @@ async def follow(client, path, response):
 
 async def home(client):
     """Bring a client back to the server of its settings."""
-    await client.close()
     client._host, client._port, client._identity, client._authorization, client._psk = client._home
     client._home = None
+    await client.close()
 
 
 def parse(text):
@@ -110,10 +110,10 @@ def _is_home(client, origin):
 
 async def _move(client, origin):
     """Let the client's next connection be one to this origin."""
-    await client.close()
     if _is_home(client, origin):
         await home(client)
         return
+    await client.close()
     if client._home is None:
         client._home = (
             client._host,

@@ -3,12 +3,15 @@
 Loaded only when a server refuses.
 """
 
+import asyncio
+
 import unix_time
-from est_errors import AuthError, RetryLater, ServerError
+from est_errors import AuthError, NetworkError, ProtocolError, RetryLater, ServerError
 from micropython import const
 
 _SPACE = const(32)
-_DATE = const(32)  # characters; an HTTP date has 29
+_DATE = const(40)  # characters; "Wednesday, 09-Sep-26 08:49:37 GMT" has 33
+_CENTURY = const(70)  # a year of two digits from here on is of the last one
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -20,7 +23,10 @@ async def error(response, limits, now, authenticated):
     HTTP credentials, or None.
     """
     status = response.status
-    reason = await _reason(response, limits)
+    try:
+        reason = await asyncio.wait_for(_reason(response, limits), limits.REQUEST_TIMEOUT)
+    except (asyncio.TimeoutError, NetworkError, ProtocolError):
+        reason = ""  # the status has come whole, and decides what the device does
     shown = ": " + reason if reason else ""
     if status in (202, 429, 503):
         after = retry_after(response.headers.get("retry-after"), now)
@@ -62,7 +68,8 @@ async def error(response, limits, now, authenticated):
 def retry_after(value, now):
     """Return the seconds (int) of a Retry-After header (str or None), or None.
 
-    RFC 9110 10.2.3: a number of seconds, or a date, which counts from `now` (Unix seconds).
+    RFC 9110 10.2.3: a number of seconds, or a date in one of the three forms of 5.6.7, which
+    counts from `now` (Unix seconds).
     """
     if not value:
         return None
@@ -70,14 +77,18 @@ def retry_after(value, now):
         return int(value[:9])
     if len(value) > _DATE:
         return None
-    parts = value.split()
+    parts = value.replace("-", " ").split()
     try:
-        # "Sun, 06 Nov 1994 08:49:37 GMT"
-        _, day, month, year, clock, zone = parts
+        if len(parts) == 5:  # "Sun Nov  6 08:49:37 1994"
+            _, month, day, clock, year = parts
+            zone = "GMT"
+        else:  # "Sun, 06 Nov 1994 08:49:37 GMT", or "Sunday, 06-Nov-94 08:49:37 GMT"
+            _, day, month, year, clock, zone = parts
         hour, minute, second = [int(part) for part in clock.split(":")]
-        when = unix_time.from_date(
-            int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second
-        )
+        years = int(year)
+        if len(year) == 2:
+            years += 1900 if years >= _CENTURY else 2000
+        when = unix_time.from_date(years, _MONTHS.index(month) + 1, int(day), hour, minute, second)
     except ValueError:
         return None
     return max(0, when - now) if zone == "GMT" else None
@@ -85,6 +96,8 @@ def retry_after(value, now):
 
 async def _reason(response, limits):
     """Return the server's reason, bounded, or "": text (RFC 8951 5) or PKI Response (4.3.2)."""
+    if response.headers.get("content-encoding"):
+        return ""
     if response.content_type == "application/pkcs7-mime" and response.status >= 400:
         import est_fullcmc
 

@@ -146,14 +146,7 @@ async def _check(client, server, chain):
             __import__(name)
         import est_revocation
 
-        await est_revocation.check(
-            chain,
-            client.authorities,
-            client._revocation,
-            client._limits,
-            client._now(),
-            client._log,
-        )
+        await est_revocation.look_up(client, chain)
         forget("est_revocation", *_FOR_CRLS)
     client.verified = True
 

@@ -22,7 +22,7 @@ async def next_chunk(response):
         if digit < 0 or (c < 0x30):
             raise ProtocolError("HTTP: bad chunk size")
         size = size << 4 | digit
-    if not digits or len(digits) > _MAX_DIGITS:
+    if not digits or len(digits.lstrip(b"0")) > _MAX_DIGITS:
         raise ProtocolError("HTTP: bad chunk size")
     response._left = size
     if not size:

@@ -46,7 +46,9 @@ class HttpConnection:
         self._pos = 0
         self._end = 0
         self._response = None
-        self.fresh = False  # made for the request that comes next, which is not tried twice
+        # The request that comes next, or has been sent, is not tried again: the connection was
+        # made for it, or the server has begun to answer.
+        self.once = False
 
     @property
     def reusable(self):
@@ -82,7 +84,7 @@ class HttpConnection:
         self._response = response = Response(self, method, self._limits, most)
         await response._read_head()
         await asyncio.sleep(0)
-        self.fresh = False
+        self.once = False
         return response
 
     async def close(self):
@@ -223,6 +225,7 @@ class Response:
         if not unread and not self.status:
             # Nothing of this response has come: the server may have closed an idle connection.
             raise NetworkError("HTTP: the server closed the connection without an answer")
+        connection.once = True
         line = await connection._line()
         if line[:7] != b"HTTP/1." or line[8:9] != b" " or not line[9:12].isdigit():
             raise ProtocolError("HTTP: the answer is not an HTTP/1.1 response")
@@ -233,6 +236,7 @@ class Response:
 
     async def _fields(self, kept):
         """Read header or trailer lines up to the empty one; store those of _KEPT in kept."""
+        name = None
         while True:
             line = await self._connection._line()
             if not line:
@@ -240,6 +244,9 @@ class Response:
             self._headers_left -= 1
             if self._headers_left < 0:
                 raise LimitError("HTTP: more than %d header lines" % self._limits.MAX_HEADERS)
+            if name and line[:1] in (b" ", b"\t"):  # the last one goes on (RFC 9112 5.2)
+                self._add(kept, name, " " + _ascii(line).strip())
+                continue
             colon = line.find(b":")
             if colon < 1 or b" " in line[:colon] or b"\t" in line[:colon]:
                 raise ProtocolError("HTTP: bad header line")
@@ -249,11 +256,15 @@ class Response:
                 if name not in kept:
                     kept[name] = value
                 elif name != "content-length":
-                    kept[name] += ", " + value
-                    if len(kept[name]) > len(self._connection._view):
-                        raise LimitError("HTTP: too much in the header lines " + name)
+                    self._add(kept, name, ", " + value)
                 elif kept[name] != value:
                     raise ProtocolError("HTTP: two different Content-Length headers")
+
+    def _add(self, kept, name, text):
+        if name in kept:
+            kept[name] += text
+            if len(kept[name]) > len(self._connection._view):
+                raise LimitError("HTTP: too much in the header lines " + name)
 
     def _frame(self):
         """Decide how the body ends (RFC 9112 6.3)."""
@@ -268,11 +279,12 @@ class Response:
         elif length is None:
             self._left = _UNTIL_CLOSE
         else:
-            if not length.isdigit() or len(length) > _MAX_DIGITS:
+            if not length.isdigit() or len(length.lstrip("0")) > _MAX_DIGITS:
                 raise ProtocolError("HTTP: bad Content-Length")
             self._left = int(length)
             self._done = not self._left
-        if self.headers.get("content-encoding", "identity").lower() != "identity":
+        coding = self.headers.get("content-encoding") or "identity"
+        if self.status < 202 and coding.lower() != "identity":
             raise ProtocolError("HTTP: the body is compressed, which was not asked for")
 
 

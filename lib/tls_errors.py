@@ -35,6 +35,8 @@ def explain(error, host, port, psk=False):
             where + ": the server refused the pre-shared key: it does not know the identity, has "
             "another key for it, or takes none"
         )
+    if isinstance(error, UnicodeError):
+        return NetworkError(where + ": no name that DNS could have")
     # CPython's certificate errors are OSErrors and ValueErrors at once; MicroPython's ValueErrors.
     if isinstance(error, ValueError):
         return TrustError(_verification(str(error).strip(), where))

@@ -59,7 +59,7 @@ async def connect_plain(host, port, limits):
         reader, writer = await asyncio.wait_for(opening, limits.CONNECT_TIMEOUT)
     except asyncio.TimeoutError:
         raise _late(host, port, limits)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise explained(error, host, port)
     return Stream(reader, writer, host, port, limits)
 

@@ -148,6 +148,30 @@ def test_a_fingerprint_pins_one_root_and_takes_its_key_update(device):
         assert taken(device, [], bag, fingerprint=pin)[0] == expected
 
 
+def test_a_pinned_root_needs_no_signature_of_a_hash_that_still_counts(device):
+    """Many roots are older than SHA-256; who compared their fingerprint compared all of them."""
+    old = OLD.replace(ECDSA_WITH_SHA256, ECDSA_WITH_SHA224)
+    pin = hashlib.sha256(old).hexdigest()
+    assert taken(device, [], [OLD_CA, old], fingerprint=pin)[:2] == ({old}, {OLD_CA})
+    ended = certificate("root", 0, "root", 0, end=NOW - DAY / 2)
+    no_ca = certificate("root", 0, "root", 0, ca=False)
+    for bad, text in ((ended, "has expired"), (no_ca, "is not a CA certificate")):
+        answer = ask(device, [], [bad], fingerprint=hashlib.sha256(bad).hexdigest())
+        assert answer["class"] == "TrustError" and text in answer["error"], answer
+
+
+def test_a_certificate_that_cannot_be_read_does_not_take_the_others_along(device):
+    """A BOOLEAN as BER allows it, in the basicConstraints of somebody else's root."""
+    broken = OTHER.replace(bytes.fromhex("30030101ff"), bytes.fromhex("3003010101"))
+    assert broken != OTHER
+    pin = hashlib.sha256(OLD).hexdigest()
+    assert taken(device, [OLD], [broken, OLD, OLD_CA])[:2] == ({OLD}, {OLD_CA})
+    assert taken(device, [], [broken, OLD, OLD_CA], strangers=True)[0] == {OLD}
+    assert taken(device, [], [broken, OLD, OLD_CA], fingerprint=pin)[0] == {OLD}
+    bag = {"do": "candidate", "received": [broken.hex(), OLD.hex()], "now": int(NOW.timestamp())}
+    assert device.pki(bag) == [{"ok": OLD.hex()}]
+
+
 def test_the_root_that_a_person_may_approve_is_the_one_that_ends_last(device):
     answer = device.pki(
         *(

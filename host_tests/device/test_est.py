@@ -251,6 +251,21 @@ class TestAuthentication:
         value = "Basic cHVtcDpsb25nIHBhc3Mgd29yZDogw6Q="
         assert sent == [None, None, value, value]
 
+    def test_a_request_is_not_sent_again_once_its_answer_has_begun(self, device, context, anchor):
+        """A second certificate would be issued, or a one-time code be used up."""
+        def cut(connection):
+            connection.read_request()
+            connection.send(response(certs_only(anchor)))
+            connection.read_request()
+            connection.send(b"HTTP/1.1 20")
+
+        with ScriptedServer(cut, context) as server:
+            outcome = device.run(
+                "cacerts", "simpleenroll", port=server.port, anchors=[anchor], csr=CSR
+            )
+        fails(outcome, "NetworkError", "ended inside a head")
+        assert (server.connections, len(server.requests)) == (1, 2)
+
     def test_a_server_that_closes_after_the_401_gets_a_new_connection(
         self, device, ca, context, anchor
     ):

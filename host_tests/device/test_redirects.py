@@ -83,6 +83,20 @@ class TestWithinTheOrigin:
         assert "results" in went, went
         assert 'uri="/x"' in server.requests[-1].header("authorization")
 
+    def test_see_other_is_for_what_is_fetched(self, device, context, anchor, issued):
+        script = by_path(
+            anchor,
+            cacerts=moved("/ca", "303 See Other"),
+            simpleenroll=moved("/enrol", "303 See Other"),
+            enrol=issued,
+        )
+        with ScriptedServer(script, context) as server:
+            went = device.run("cacerts", port=server.port, anchors=[anchor])
+            assert "results" in went and heads(server)[1] == "GET /ca HTTP/1.1", went
+            went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR)
+        assert went["class"] == "ServerError" and "redirects (303)" in went["error"], went
+        assert "GET /enrol HTTP/1.1" not in heads(server)
+
     def test_loops_are_bounded(self, device, context, anchor):
         for location in ("/a", "simpleenroll", "?", "https://127.0.0.1:%d/a"):
 
@@ -187,6 +201,19 @@ class TestElsewhere:
         ]
         # Home again: what was answered there is sent there again.
         assert first.requests[-1].header("authorization") == "Basic dTpTM2NyZXQ="
+
+    def test_each_host_may_ask_for_digest(self, device, context, anchor, issued):
+        def asks(answer):
+            challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+            refused = response(b"", "401 Unauthorized", "", challenge)
+            return lambda each: answer if each.header("authorization") else refused
+
+        with ScriptedServer(by_path(anchor, enrol=asks(issued)), context) as second:
+            where = moved(f"https://127.0.0.1:{second.port}/enrol")
+            with ScriptedServer(by_path(anchor, simpleenroll=asks(where)), context) as first:
+                went = self.enrol(device, first, second, anchor)
+        assert "results" in went, went
+        assert len(second.requests) == 2
 
     def test_a_token_at_once_is_for_the_first_host(self, device, context, anchor, issued):
         with pair(context, anchor, {"enrol": issued}) as (first, second):

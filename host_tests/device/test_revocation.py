@@ -1,15 +1,25 @@
 """est_revocation in each interpreter: CRLs over plain HTTP from a server that a test scripts."""
 
+import datetime
+import ipaddress
+import ssl
 import time
 
 import pytest
+from certs_only import certs_only
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from estctl.server.certificates import serial_text
 from pki import der, der_writer
 from probing import HEAP
-from scripted_server import ScriptedServer
+from scripted_server import ScriptedServer, answers, response
 from test_path import DAY, KEYS, LEAF, NOW, ROOT, certificate
 
 ECDSA_SHA256 = der_writer.tlv(der.SEQUENCE, bytes.fromhex("06082a8648ce3d040302"))
@@ -234,6 +244,72 @@ def test_a_delta_crl_is_fetched_where_the_complete_one_says(device, web):
         answer = look_up(device, [leaf, ROOT])
         assert text in answer["error"] if text else answer == {"ok": []}
     assert web.requests[-1].head.startswith("GET /delta ")
+
+
+def verified_with(authority, uri, path):
+    """A TLS context for 127.0.0.1 whose certificate names the CRL at `uri`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(77)
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .add_extension(x509.SubjectAlternativeName([address]), True)
+        .add_extension(points(uri)[0], False)
+    )
+    signer = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    done = builder.sign(signer, hashes.SHA256())
+    kept = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(done.public_bytes(Encoding.PEM) + kept)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_a_server_that_does_not_wait_for_a_slow_crl(device, ca, anchor, web, tmp_path):
+    issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    listed = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(now - DAY)
+        .next_update(now + DAY)
+        .sign(load_pem_private_key(ca.private_key_pem.bytes(), None), hashes.SHA256())
+        .public_bytes(Encoding.DER)
+    )
+
+    def slow(connection):
+        time.sleep(0.8)
+        connection.send(ok(listed))
+
+    def impatient(connection):
+        connection.socket.settimeout(0.4)
+        while connection.read_request():
+            connection.send(response(certs_only(anchor)))
+
+    web.answers = {"/crl": slow}
+    context = verified_with(ca, f"http://127.0.0.1:{web.port}/crl", tmp_path / "server.pem")
+    with ScriptedServer(impatient, context) as server:
+        went = device.run("cacerts", port=server.port, anchors=[anchor], revocation="hard")
+    assert went.get("results") == [[anchor.hex()]], went
+    assert (server.connections, len(server.requests), len(web.requests)) == (2, 1, 1)
+
+
+def test_a_crl_at_a_name_that_cannot_be(device, ca, anchor, tmp_path):
+    for name in ("a..example", "a" * 70 + ".example"):
+        context = verified_with(ca, f"http://{name}/crl", tmp_path / "server.pem")
+        for policy in ("soft", "hard"):
+            with ScriptedServer(answers(response(certs_only(anchor))), context) as server:
+                went = device.run("cacerts", port=server.port, anchors=[anchor], revocation=policy)
+            if policy == "soft":
+                assert "results" in went, went
+            else:
+                assert went["class"] == "TrustError" and "without its CRL" in went["error"], went
 
 
 def test_the_fetches_for_one_chain_are_counted(device, web):

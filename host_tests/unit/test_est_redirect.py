@@ -1,3 +1,5 @@
+import asyncio
+
 import est_redirect
 from checks import araises
 from est_errors import ConfigError
@@ -113,3 +115,17 @@ async def test_an_allowed_origin_that_is_none_is_named():
     client = Client("https://other.example")
     error = await araises(ConfigError, client.to("https://other.example/"))
     assert "https://other.example is not HOST[:PORT]" in str(error)
+
+
+async def test_a_client_is_at_home_again_even_if_it_is_cancelled_on_the_way():
+    client = Client("there.example")
+    assert await client.to("https://there.example/x") == "/x"
+    assert (client._host, client._identity) == ("there.example", None)
+
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    client.close = cancelled
+    await araises(asyncio.CancelledError, est_redirect.home(client))
+    assert (client._host, client._port, client._home) == ("Here.example", 443, None)
+    assert (client._identity, client._authorization) == ("certificate", "secret")

@@ -194,7 +194,7 @@ async def test_malformed_responses_are_refused():
         b"HTTP/1.1 020 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n folded: b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
@@ -220,6 +220,50 @@ async def test_lines_of_one_header_are_joined_within_a_bound():
     wire = Wire(b"HTTP/1.1 401 No\r\n" + line * 3 + end)
     error = await araises(LimitError, connect(wire).request("GET", "/"))
     assert "too much in the header lines www-authenticate" in str(error)
+
+
+async def test_a_folded_header_line_is_one():
+    """RFC 9112 5.2: a user agent has to take it, with a space where the line broke."""
+    answer = (
+        b"HTTP/1.1 200 OK\r\nX: y\r\n  passed over\r\nContent-Type: multipart/mixed;\r\n"
+        b"\tboundary=b\r\nContent-Length: 1\r\n\r\nx"
+    )
+    for step in (1000, 1):
+        response = (await exchange(answer, step))[1]
+        assert response.headers["content-type"] == "multipart/mixed; boundary=b"
+    long = b"HTTP/1.1 200 OK\r\nLocation: x\r\n" + b" yyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 3
+    await araises(LimitError, exchange(long + b"Content-Length: 0\r\n\r\n"))
+    await araises(LimitError, exchange(b"HTTP/1.1 200 OK\r\nX: y\r\n" + b" z\r\n" * 9))
+
+
+async def test_sizes_may_begin_with_zeros():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0000000001\r\n\r\nx"
+    assert (await exchange(answer))[2] == b"x"
+    chunks = b"0000000A\r\n0123456789\r\n000000000\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    assert (await exchange(answer))[2] == b"0123456789"
+
+
+async def test_the_status_of_a_compressed_refusal_counts():
+    for coding in (b"gzip", b""):
+        head = b"HTTP/1.1 503 No\r\nContent-Encoding: %s\r\n" % coding
+        wire = Wire(head + b"Retry-After: 300\r\nContent-Length: 2\r\n\r\nno")
+        response = await connect(wire).request("GET", "/")
+        error = await est_refusal.error(response, est_limits, 0, None)
+        assert (error.status, error.retry_after) == (503, 300)
+        assert error.message.endswith("300 s: no" if not coding else "300 s")
+
+
+async def test_a_status_counts_whatever_comes_of_its_body():
+    """The device's own mistake must not look like the network's, which it would try again."""
+    for rest in (
+        b"Content-Length: 50\r\n\r\ncut",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Content-Type: application/pkcs7-mime\r\nContent-Length: 50\r\n\r\ncut",
+    ):
+        response = await connect(Wire(b"HTTP/1.1 403 No\r\n" + rest)).request("GET", "/")
+        error = await est_refusal.error(response, est_limits, 0, None)
+        assert error.status == 403, rest
 
 
 async def test_an_equal_second_content_length_is_taken():

@@ -35,6 +35,14 @@ def test_retry_after_in_seconds_and_as_a_date():
     assert retry_after("Sun, 06 Nov 1994 08:47:00 GMT", NOW) == 0  # it has passed
 
 
+def test_retry_after_in_the_older_forms_of_dates():
+    """RFC 9110 5.6.7: whoever reads a date has to take them."""
+    assert retry_after("Sunday, 06-Nov-94 08:49:37 GMT", NOW) == 100
+    assert retry_after("Sun Nov  6 08:49:37 1994", NOW) == 100
+    later = unix_time.from_date(2044, 11, 6, 8, 49, 37)
+    assert retry_after("Sunday, 06-Nov-44 08:49:37 GMT", later - 7) == 7
+
+
 def test_a_retry_after_that_is_none():
     for bad in (
         None,
@@ -46,7 +54,8 @@ def test_a_retry_after_that_is_none():
         "Sun, 06 Foo 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49 GMT",
         "Sun, x Nov 1994 08:49:37 GMT",
-        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Foo  6 08:49:37 1994",
+        "Sun Nov  6 1994",
     ):
         assert retry_after(bad, NOW) is None, bad
 
