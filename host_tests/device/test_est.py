@@ -253,6 +253,7 @@ class TestAuthentication:
 
     def test_a_request_is_not_sent_again_once_its_answer_has_begun(self, device, context, anchor):
         """A second certificate would be issued, or a one-time code be used up."""
+
         def cut(connection):
             connection.read_request()
             connection.send(response(certs_only(anchor)))
