@@ -1,6 +1,7 @@
 """AlgorithmIdentifiers, keys and wishes for the tests of pki.signature, all in hex."""
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pki import der_writer
 
 ECDSA = "300a06082a8648ce3d0403%02x"  # 2, 3, 4: with SHA-256, SHA-384, SHA-512
 RSA = "300d06092a864886f70d0101%02x0500"  # 11, 12, 13
@@ -12,9 +13,9 @@ def pss(number, salt):
     mask = b"\x30" + bytes([11 + len(sha2)]) + bytes.fromhex("06092a864886f70d010108") + sha2
     fields = b"\xa0" + bytes([len(sha2)]) + sha2
     fields += b"\xa1" + bytes([len(mask)]) + mask
-    fields += bytes([0xA2, 3, 2, 1, salt])
-    whole = bytes.fromhex("06092a864886f70d01010a") + b"\x30" + bytes([len(fields)]) + fields
-    return (b"\x30" + bytes([len(whole)]) + whole).hex()
+    fields += der_writer.tlv(0xA2, der_writer.integer(salt))
+    kind = bytes.fromhex("06092a864886f70d01010a")
+    return der_writer.tlv(0x30, kind, der_writer.tlv(0x30, fields)).hex()
 
 
 def spki(key):

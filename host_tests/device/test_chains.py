@@ -181,6 +181,13 @@ def test_a_path_that_tls_has_built(device):
     server = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
     leaf = certificate("leaf", 5, "ca", 1, ca=False, more=[(server, False)])
     assert built(device, [leaf, CA, ROOT], purpose=SERVER_AUTH) == {"ok": 3}
+    for_both = certificate("ca", 1, "root", 0, more=[(server, True)])
+    assert built(device, [leaf, for_both, ROOT], purpose=SERVER_AUTH) == {"ok": 3}
+    mail = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
+    for_mail = certificate("ca", 1, "root", 0, more=[(mail, False)])
+    assert built(device, [leaf, for_mail], purpose=SERVER_AUTH) == {
+        "ok": 2
+    }  # an anchor may be any
     constraints = x509.NameConstraints([x509.DNSName("example.com")], None)
     dns = x509.SubjectAlternativeName([x509.DNSName("example.org")])
     cases = [
@@ -188,6 +195,7 @@ def test_a_path_that_tls_has_built(device):
         ([LEAF, CA, ROOT], {"now": NOW_SECONDS + 90000}, "has expired"),
         ([LEAF, CA, ROOT], {"now": NOW_SECONDS - 90000}, "is not valid yet"),
         ([leaf, CA, ROOT], {"purpose": CLIENT_AUTH}, "is not meant for this purpose"),
+        ([leaf, for_mail, ROOT], {"purpose": SERVER_AUTH}, "CN=ca is not meant for this"),
         ([LEAF, certificate("ca", 1, "root", 0, ca=False), ROOT], {}, "is not a CA"),
         ([LEAF, certificate("ca", 1, "root", 0, sign=False), ROOT], {}, "may not sign"),
         ([LEAF, CA, certificate("root", 0, "root", 0, path_length=0)], {}, "allows only 0"),

@@ -271,6 +271,17 @@ class TestSigners:
         went, _ = ask(lambda sent: signer.sign(well(sent), *options, more=[issued]))
         assert went.get("results"), went
 
+    def test_a_key_of_the_ca_for_cmc_alone(self, ask, ca, issued, tmp_path):
+        """RFC 6402 2.10: id-kp-cmcCA, in a certificate that the CA itself issued."""
+        usage = (ObjectIdentifier("1.3.6.1.5.5.7.3.27"),)
+        key = ec.generate_private_key(ec.SECP256R1())
+        signer = Signer(tmp_path, ca, key, usages=usage)
+        went, _ = ask(lambda sent: signer.sign(well(sent), more=[issued]))
+        assert went.get("results"), went
+        signer = Signer(tmp_path, ca, key, usages=usage, digital_signature=False)
+        went = ask(lambda sent: signer.sign(well(sent), more=[issued]))
+        fails(went, "TrustError", "neither the CA nor a registration authority")
+
     def test_those_who_may_not(self, ask, ca, issued, tmp_path):
         neither = "neither the CA nor a registration authority"
         for whose, more, text in (
@@ -304,7 +315,7 @@ class TestSigners:
             message = registrar.sign(well(sent), more=[issued])
             return resigned(message, lambda signers: signers * 2)
 
-        fails(ask(twice), "DerError")
+        fails(ask(twice), "ProtocolError", "several signatures")
 
 
 class TestTampering:

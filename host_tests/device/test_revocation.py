@@ -110,9 +110,10 @@ def serial(raw):
     return x509.load_der_x509_certificate(raw).serial_number
 
 
-def look_up(device, ders, policy="hard", heap=None, **limits):
+def look_up(device, ders, policy="hard", heap=None, beside=(), **limits):
     wish = {
         "do": "look_up",
+        "authorities": [raw.hex() for raw in beside],
         "chain": [raw.hex() for raw in ders],
         "policy": policy,
         "now": NOW_SECONDS,
@@ -142,6 +143,39 @@ def test_a_revoked_certificate_is_refused_whatever_the_policy(device, web):
             assert answer["class"] == "TrustError"
             found = serial_text(x509.load_der_x509_certificate(revoked))
             assert text % (path[1:], found) in answer["error"]
+
+
+def test_a_revoked_ca_does_not_vouch_for_itself(device, web):
+    """Who stole its key can issue a signer with the root's name, and have it revoke nothing."""
+    here = f"http://127.0.0.1:{web.port}/"
+    ca = certificate("ca", 1, "root", 0, more=[points(here + "ca")])
+    web.answers = {"/leaf": ok(crl()), "/ca": ok(crl("root", 5))}
+    thief = certificate("root", 5, "ca", 1, more=[points(here + "leaf")])
+    leaf = certificate("leaf", 4, "ca", 1, ca=False, more=[points(here + "leaf")])
+    for chain, beside in (([thief, ca, ROOT], []), ([leaf, ca, ROOT], [thief])):
+        answer = look_up(device, chain, beside=beside)
+        assert answer["class"] == "TrustError" and "without its CRL" in answer["error"], answer
+        _, line = look_up(device, chain, "soft", beside=beside)["ok"][0]
+        assert "depends on the certificate" in line, line
+
+
+def test_a_revoked_certificate_whose_subject_is_no_text_is_refused_all_the_same(device, web):
+    here = f"http://127.0.0.1:{web.port}/"
+    leaf = certificate("le\taf", 5, "ca", 1, ca=False, more=[points(here + "leaf")])
+    ca = chain(web)[1]
+    web.answers = {"/leaf": ok(crl(entries=entry(serial(leaf)))), "/ca": GOOD_CA}
+    answer = look_up(device, [leaf, ca, ROOT], "soft")
+    assert answer["class"] == "TrustError" and "was revoked" in answer["error"], answer
+    assert "\t" not in answer["error"]
+
+
+def test_a_pointer_to_delta_crls_that_cannot_be_read_hides_nothing(device, web):
+    leaf, ca, root = chain(web)
+    broken = extension("551d2e", b"\x05\0")  # freshestCRL
+    listed = crl(entries=entry(serial(leaf)), extensions=(broken,))
+    web.answers = {"/leaf": ok(listed), "/ca": GOOD_CA}
+    answer = look_up(device, [leaf, ca, root], "soft")
+    assert answer["class"] == "TrustError" and "was revoked" in answer["error"], answer
 
 
 def trickle(connection):

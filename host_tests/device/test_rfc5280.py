@@ -35,7 +35,8 @@ RULES = {
     "4.2.1.6, 4.2.1.7 alternative names": "test_critical_extensions test_every_case",
     "4.2.1.8 subjectDirectoryAttributes": "test_critical_extensions",
     "4.2.1.9 basicConstraints": "test_basic_constraints test_section test_the_path_length",
-    "4.2.1.10 nameConstraints": "test_name_constraints test_name_constraints_of_each_kind",
+    "4.2.1.10 nameConstraints": "test_name_constraints test_name_constraints_of_each_kind "
+    "test_names_that_pass_constraints_only_at_first_sight",
     "4.2.1.12 extKeyUsage": "test_extended_key_usage test_every_case",
     "4.2.1.13, 4.2.1.15 distribution points": "test_critical_extensions test_section",
     "4.2.2 private Internet extensions": "test_critical_extensions test_every_case",
@@ -500,6 +501,58 @@ def test_name_constraints(device, tally):
     judge(device, tally, right, wrong)
 
 
+def test_names_that_pass_constraints_only_at_first_sight(device, tally):
+    dns, email, uri, other, directory = 0x82, 0x81, 0x86, 0xA0, 0xA4
+
+    def case(excluded, tag, base, name, subject="leaf"):
+        value = sequence(der_writer.tlv(0xA0 + excluded, sequence(der_writer.tlv(tag, base))))
+        names = [] if name is None else [extension(oid.SUBJECT_ALT_NAME, name, b"")]
+        above = ca(BASIC, USAGE, extension(oid.NAME_CONSTRAINTS, value))
+        return made(subject, 2, "ca", 1, names), [above], [root()]
+
+    def san(tag, value):
+        return sequence(der_writer.tlv(tag, value))
+
+    def subject(kind, tag, value):
+        pair = sequence(der_writer.oid(oid_text.encode(kind)), der_writer.tlv(tag, value))
+        return sequence(der_writer.tlv(0x31, pair))
+
+    organization, address = "2.5.4.10", "1.2.840.113549.1.9.1"
+    evil = subject(organization, 0x0C, b"Evil")
+    bob = subject(address, 0x16, b"Bob@example.com")
+    right = [
+        case(False, email, b"", san(email, b"a@b.example")),
+        case(False, uri, b".good.example", san(uri, b"https://u@a.good.example:80/x?y#z")),
+        case(False, email, b"Bob@example.com", None, bob),
+        case(True, dns, b"a.secret.example.com", san(dns, b"*.example.com")),
+        case(True, dns, b"secret.example.com", san(dns, b"*.other.example.com")),
+        case(True, directory, evil, None, subject(organization, 0x1E, "Evi".encode("utf-16-be"))),
+    ]
+    wrong = [
+        case(True, dns, b"secret.example.com", san(dns, b"*.example.com")),
+        case(True, dns, b"Secret.Example.com", san(dns, b"*.EXAMPLE.com")),
+        case(True, dns, b"*.evil.example", san(dns, b"a.evil.example")),
+        # Of kinds that are not understood nothing is permitted, and all is excluded.
+        case(False, 0x88, b"\x2a\x03", san(0x88, b"\x2a\x04")),
+        case(True, 0x88, b"\x2a\x03", san(0x88, b"\x2a\x04")),
+        case(False, other, b"\x06\x01\x2a", san(other, b"\x06\x01\x2b")),
+        case(True, email, b"", san(email, b"a@b.example")),
+        case(True, uri, b"", san(uri, b"https://a.example/")),
+        case(True, email, b"@evil.example", san(email, b"a@evil.example")),
+        case(True, email, b"evil.example", san(email, b"a@evil.example.")),
+        case(True, email, b"Bob@example.com", None, bob),
+        case(True, uri, b"evil.example", san(uri, b"http://evil.example./")),
+        case(True, uri, b"evil.example", san(uri, b"http://evil%2Eexample/")),
+        case(True, uri, b"evil.example", san(uri, b"http://evil.example\\x/")),
+        case(True, uri, b".evil.example", san(uri, b"http://10.0.0.1/")),
+        case(False, uri, b"good.example", san(uri, b"http://good.example@evil.example/")),
+        case(True, directory, evil, None, subject(organization, 0x1E, "EVIL".encode("utf-16-be"))),
+        case(True, directory, evil, None, subject(organization, 0x14, b"evil")),
+        case(True, directory, evil, None, subject(organization, 0x1C, "Evil".encode("utf-32-be"))),
+    ]
+    judge(device, tally, right, wrong)
+
+
 def test_extended_key_usage(device, tally):
     def usages(*kinds, critical=b""):
         value = sequence(*(der_writer.oid(oid_text.encode(kind)) for kind in kinds))
@@ -511,7 +564,8 @@ def test_extended_key_usage(device, tally):
         end(usages(server)),
         end(usages(client, server, critical=TRUE)),
         end(usages(any_usage)),
-        # 4.2.1.12 is about the holder's own key: of a CA it restricts nothing below.
+        # 4.2.1.12 is about the holder's own key: of a CA it restricts nothing below. Of a server's
+        # chain it does: test_a_path_that_tls_has_built.
         middle(BASIC, USAGE, usages(client)),
     ]
     wrong = [

@@ -21,7 +21,8 @@ def test_every_algorithm(device):
         for i, digest in enumerate(HASHES):
             signature = key.sign(message, padding.PKCS1v15(), digest).hex()
             wishes.append(wish(spki(key), RSA % (11 + i), message.hex(), signature))
-            for salt in (digest.digest_size, 0, 20):
+            # OpenSSL before 3.1 makes a salt that fills the key's size.
+            for salt in (digest.digest_size, 0, 20, bits // 8 - digest.digest_size - 2):
                 scheme = padding.PSS(padding.MGF1(digest), salt)
                 signature = key.sign(message, scheme, digest).hex()
                 wishes.append(wish(spki(key), pss(1 + i, salt), message.hex(), signature))

@@ -1,11 +1,13 @@
 """What a server wants in a request, on whole enrolments: templates, lists, wishes that fail."""
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 from commands import estctl, openssl
 from estctl import simulation
+from pki.der_writer import tlv
 
 INTERPRETERS = ["cpython", "micropython", "micropython32"]
 # Little more than a board needs: 65 and 94 KiB did each time they were tried.
@@ -38,6 +40,36 @@ def test_a_board_follows_a_template_within_a_small_heap(servers, tmp_path, inter
     assert "Subject: CN = pump 7\n" in text, "the template has no O"
     assert "X509v3 Key Usage: critical\n                Digital Signature\n" in text
     assert "TLS Web Client Authentication" in text
+
+
+def template(*extensions):
+    """CsrAttrs with a template (RFC 9908) that asks for extensions, DER each."""
+    kinds = tlv(
+        0x30, bytes.fromhex("060b2a864886f70d010910023e"), tlv(0x31, tlv(0x30, *extensions))
+    )
+    whole = tlv(0x31, tlv(0x30, b"\x02\x01\x00", tlv(0xA1, kinds)))
+    return tlv(0x30, tlv(0x30, bytes.fromhex("060b2a864886f70d010910023d"), whole))
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_a_key_identifier_and_a_renewal_with_the_names_it_has(servers, tmp_path, interpreter):
+    kinds = [bytes.fromhex("30050603551d" + last) for last in ("0e", "11")]
+    (tmp_path / "wanted").write_bytes(template(*kinds))
+    options = ["--csrattrs", str(tmp_path / "wanted")]
+    server = servers.start(tmp_path / "server", *options)
+    done = boot(server, tmp_path, interpreter, "--san", "dns:pump.example")
+    assert done.status == 0, done.err
+    # The settings lost the name since; the certificate that is renewed has it.
+    settings = tmp_path / "flash/device.json"
+    found = json.loads(settings.read_text())
+    del found["san"]
+    settings.write_text(json.dumps(found))
+    app = 'async def main(identity):\n    print("renew:", await identity.renew())\n'
+    (tmp_path / "flash/app.py").write_text(app)
+    more = ["--flash", tmp_path / "flash", "--interpreter", interpreter, *HEAP[interpreter]]
+    done = estctl("device", "--json", *more, "--out-cert", tmp_path / "dev.pem")
+    assert "renew: renewed" in done.json["console"], done.json["console"]
+    assert "pump.example" in openssl("x509", "-in", tmp_path / "dev.pem", "-noout", "-text")
 
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)

@@ -131,7 +131,7 @@ class TrustStores:
         from pki import name, x509
 
         self._kept.candidate = hashlib.sha256(root).digest()
-        self._kept.candidate_subject = name.decode(x509.Certificate(root).subject)
+        self._kept.candidate_subject = name.shown(x509.Certificate(root).subject)
         self._commit()
         return ApprovalNeeded(
             self._kept.candidate_subject, hexlify(self._kept.candidate).decode(), "trust"

@@ -25,15 +25,19 @@ async def parts(client, settings, attributes, log, renewed=None):
 
         for text in key_wishes.unmet(attributes):
             log(_INFO, "csrattrs: the server lists %s; this device does without" % text)
+        if renewed:
+            key_wishes.check(attributes, None)
         del key_wishes
-    from pki import csr_parts
-
-    found = csr_parts.parts(
-        settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
-    )
-    del csr_parts
     if renewed:
-        found = renewed + (found[2],)
+        template = attributes and attributes.template
+        found = renewed + (template.attributes if template else [],)
+    else:
+        from pki import csr_parts
+
+        found = csr_parts.parts(
+            settings.subject, settings.san, settings.key_usage, settings.ext_key_usage, attributes
+        )
+        del csr_parts
     if not (demanded or settings.link or client.tls_unique):
         return found, None
     return found, await _linked(client, found, demanded, settings.link, log)

@@ -52,7 +52,8 @@ def opened(message, limits):
     if kind != _PKI_RESPONSE or not content:
         raise ProtocolError("the server sent CMS that is no PKI Response")
     signer = bytes(signers.element(der.SEQUENCE)) if signers.more() else None
-    signers.finish()  # RFC 5272 allows more; there is one certificate to check
+    if signers.more():
+        raise ProtocolError("the PKI Response has several signatures, and this client takes one")
     return content, found, signer
 
 

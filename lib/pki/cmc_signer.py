@@ -66,14 +66,18 @@ async def _verified(content, signer, certificates, limits):
 
 
 def _authorised(certificate, authorities):
-    """Return whether a signer is the CA, or a registration authority (RFC 6402 2.10)."""
+    """Return whether a signer is the CA, by its own key or by one that it certified for CMC, or a
+    registration authority (RFC 6402 2.10)."""
     if certificate.basic_constraints[0]:
         return any(certificate.raw == other.raw for other in authorities)
     from pki import registration_authority
 
     usage = certificate.key_usage
-    return registration_authority.is_one(certificate) and (
-        usage is None or usage >> x509.DIGITAL_SIGNATURE & 1
+    if usage is not None and not usage >> x509.DIGITAL_SIGNATURE & 1:
+        return False
+    return registration_authority.is_one(certificate) or (
+        registration_authority.is_ca(certificate)
+        and any(certificate.issuer == other.subject for other in authorities)
     )
 
 

@@ -31,7 +31,8 @@ def parts(subject, san=(), key_usage=(), ext_key_usage=(), attributes=None, publ
     """Return (subject, extensions, attributes), which csr.signed() makes a request of.
 
     Arguments and errors as csr.build()'s. public: the SubjectPublicKeyInfo (DER bytes); None: the
-    key is still to be made, on P-256. A board does the one before the other, to save heap.
+    key is still to be made, on P-256. A board does the one before the other, to save heap; then
+    None may stand for a subjectKeyIdentifier: see csr_wishes.obey().
     """
     if isinstance(subject, str):
         from pki import name

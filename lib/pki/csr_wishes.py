@@ -20,8 +20,9 @@ def obey(attributes, subject, extensions, public):
     attributes: a csrattrs.CsrAttributes. subject: the caller's Name (DER). extensions: the
     caller's, a list of (OID contents, DER Extension). public: the key's SubjectPublicKeyInfo
     (DER), or None for one on P-256 that is still to be made. What is returned has the same forms;
-    the attributes are a list of DER. The key has been looked at: see pki.key_wishes. Raises
-    ConfigError naming what the caller has to give; each error names the step csrattrs.
+    the attributes are a list of DER, and None stands for a subjectKeyIdentifier of a key that is
+    not made yet: pki.cmc.identified() makes it. The key has been looked at: see pki.key_wishes.
+    Raises ConfigError naming what the caller has to give; each error names the step csrattrs.
     """
     try:
         return _obeyed(attributes, subject, extensions, public)
@@ -85,15 +86,22 @@ def _supplied(wanted, extensions, subject, public, demanded):
         if kind == oid.SUBJECT_ALT_NAME and value is not None:
             value = _names(value, own.get(kind), subject)
         elif value is None:
-            value = own.get(kind) or _usual(kind, public)
-        if value is not None:
+            value = own.get(kind) or _usual(kind)
+        if value is None and kind == oid.SUBJECT_KEY_IDENTIFIER:
+            if public:
+                from pki import cmc
+
+                made.append(cmc.identified(public))
+            else:
+                made.append((kind, None))
+        elif value is not None:
             made.append(csr.extension(kind, critical, value))
         elif demanded:
             raise ConfigError(_without(kind))
     return made
 
 
-def _usual(kind, public):
+def _usual(kind):
     """Return the value of an extension that the caller does not give, or None."""
     if kind == oid.KEY_USAGE:
         return der_writer.named_bits(1)  # digitalSignature
@@ -103,12 +111,6 @@ def _usual(kind, public):
         )  # clientAuth
     if kind == oid.BASIC_CONSTRAINTS:
         return der_writer.tlv(der.SEQUENCE)  # no CA
-    if kind == oid.SUBJECT_KEY_IDENTIFIER and public:  # RFC 7093 2, method 1
-        import hashlib
-
-        reader = der.sequence(public)
-        reader.element()
-        return der_writer.tlv(der.OCTET_STRING, hashlib.sha256(reader.bit_string()).digest()[:20])
     return None
 
 

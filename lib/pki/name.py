@@ -5,6 +5,8 @@ A comma, plus or backslash inside a value is escaped with a backslash; "+" joins
 multi-valued RDN.
 """
 
+from binascii import hexlify
+
 from est_errors import ConfigError, DerError
 from micropython import const
 
@@ -13,8 +15,7 @@ from pki import der, der_writer, oid_text
 _UTF8 = const(0x0C)
 _PRINTABLE = const(0x13)
 _IA5 = const(0x16)
-_T61 = const(0x14)
-_BMP = const(0x1E)
+_WIDE = const((0x14, 0x1C, 0x1E))  # TeletexString, UniversalString, BMPString
 
 # Attribute types (RFC 4519, RFC 4514, RFC 2985, IEEE 802.1AR): short name, OID contents, most
 # characters (RFC 5280 A.1), string type. Bytes, because MicroPython never frees an interned str.
@@ -66,6 +67,14 @@ def decode(name):
             attribute.finish()
         rdns.append("+".join(parts))
     return ",".join(rdns)
+
+
+def shown(name):
+    """Return the text (str) of a DER Name for a message: where it has none, its octets."""
+    try:
+        return decode(name)
+    except DerError:
+        return "#" + hexlify(bytes(name[:64])).decode()
 
 
 def _attribute(text):
@@ -123,13 +132,10 @@ def string(reader):
     if tag & 0x20:
         raise DerError("DER: a name's value is not a string")
     octets = bytes(reader.take(tag))
-    if tag in (_BMP, _T61):
-        step = 2 if tag == _BMP else 1
-        codes = [octets[i : i + step] for i in range(0, len(octets), step)]
-        try:
-            octets = "".join([chr(int.from_bytes(code, "big")) for code in codes]).encode()
-        except ValueError:  # half of a surrogate pair
-            octets = b"\xff"
+    if tag in _WIDE:
+        from pki import name_match
+
+        octets = name_match.narrowed(octets, tag)
     return utf8(octets)
 
 

@@ -15,6 +15,7 @@ _DNS = 0x82
 _DIRECTORY = 0xA4
 _URI = 0x86
 _IP = 0x87
+_UNDERSTOOD = (_EMAIL, _DNS, _DIRECTORY, _URI, _IP)
 _EMAIL_ADDRESS = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 
 
@@ -32,10 +33,12 @@ def check(constraints, certificate):
         if left < 0:
             raise TrustError("a certificate has too many names for its CA's constraints")
         allowed = [base for kind, base in permitted if kind == tag]
-        if allowed and not any(_within(tag, value, base) for base in allowed):
+        if allowed and not (
+            tag in _UNDERSTOOD and any(_within(tag, value, base) for base in allowed)
+        ):
             raise TrustError("a name in the certificate is outside of what its CA may issue for")
         for kind, base in excluded:
-            if kind == tag and _within(tag, value, base):
+            if kind == tag and (_within(tag, value, base) or _may_be(tag, value, base)):
                 raise TrustError("a name in the certificate is excluded by its CA's constraints")
 
 
@@ -94,21 +97,27 @@ def _within(tag, value, base):
         wanted = name_match.rdns(base)
         return name_match.rdns(value)[: len(wanted)] == wanted
     if tag == _DNS:
-        return _dns_within(_host(value), _host(base) if base else b"")
+        return _dns_within(_host(value), _host(base, False) if base else b"")
     if tag == _IP:
         return _ip_within(value, base)
     if tag == _EMAIL:
         return _email_within(value, base)
     if tag == _URI:
         return _uri_within(value, base)
-    return True  # a kind that is not understood: never permitted by it, always excluded by it
+    return True  # a kind that is not understood: always excluded by it
 
 
-def _host(octets):
+def _may_be(tag, value, base):
+    """Return whether a wildcard can stand for an excluded host."""
+    host = base.lower()
+    return tag == _DNS and value[:2] == b"*." and value[2:].lower() == host.partition(b".")[2]
+
+
+def _host(octets, wildcard=True):
     """Return a DNS name in lower case; DerError where it is none (RFC 1034 preferred syntax)."""
     text = octets.lower()
     labels = text.split(b".")
-    if labels[0] == b"*" and len(labels) > 1:
+    if wildcard and labels[0] == b"*" and len(labels) > 1:
         labels = labels[1:]
     for label in labels:
         if not label or len(label) > 63 or label[0] == 0x2D or label[-1] == 0x2D:
@@ -140,19 +149,27 @@ def _email_within(address, base):
     at = address.rfind(b"@")
     if at < 1 or at == len(address) - 1:
         raise DerError("an e-mail address in a certificate is malformed")
-    local, host = address[:at], address[at + 1 :].lower()
-    if b"@" in base:
+    local, host = address[:at], _host(address[at + 1 :], False)
+    if base.find(b"@") > 0:
         at = base.rfind(b"@")
-        return local == base[:at] and host == base[at + 1 :].lower()
-    base = base.lower()
-    return host.endswith(base) if base.startswith(b".") else host == base
+        # RFC 5280 7.5; an address of a subject comes here in lower case.
+        return local.lower() == base[:at].lower() and host == _host(base[at + 1 :], False)
+    return _host_within(host, base)
+
+
+def _host_within(host, base):
+    """Return whether the host of an address or URI is a base's, or in its domain (".domain")."""
+    if not base:  # nobody says so, but CAs exclude all with it
+        return True
+    if base[:1] == b".":
+        return host.endswith(b"." + _host(base[1:], False))
+    return host == _host(base, False)
 
 
 def _uri_within(uri, base):
     _, slashes, rest = uri.partition(b"://")
     host = rest.split(b"/")[0].split(b"?")[0].split(b"#")[0]
     host = host[host.rfind(b"@") + 1 :].split(b":")[0].lower()
-    if not slashes or not host or host.startswith(b"["):
+    if not slashes or not host or host.startswith(b"[") or host.rpartition(b".")[2].isdigit():
         raise DerError("a URI in a certificate has no host name for its CA's constraints")
-    base = base.lower()
-    return host.endswith(base) if base.startswith(b".") else host == base
+    return _host_within(_host(host, False), base)

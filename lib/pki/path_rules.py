@@ -39,6 +39,9 @@ def check_built(chain, now=None, purpose=None, limits=est_limits):
         if not named(issuer, below[-1]) and not named_alike(issuer, below[-1]):
             raise TrustError("%s is not the issuer of %s" % (label(issuer), label(below[-1])))
         check_issuer(issuer, below, now)
+        if purpose is not None and i < len(chain) - 1:
+            # Not of RFC 5280, but all that verify TLS do so: a CA for mail is none for servers.
+            _check_purpose(issuer, issuer.extension(oid.EXT_KEY_USAGE), purpose)
         algorithms.check_key(issuer.public_key, limits)
         algorithms.hash_number(below[-1].signature_algorithm, limits)
 
@@ -50,9 +53,14 @@ def check_leaf(leaf, now, purpose, limits):
     ca, _ = x509.basic_constraints(values.get(oid.BASIC_CONSTRAINTS))
     if not ca and (x509.key_usage(values.get(oid.KEY_USAGE)) or 0) >> x509.KEY_CERT_SIGN & 1:
         raise TrustError(label(leaf) + " may sign certificates without being a CA")
-    if purpose is not None and not x509.allows(values.get(oid.EXT_KEY_USAGE), purpose):
-        raise TrustError("%s is not meant for this purpose (extKeyUsage)" % label(leaf))
+    if purpose is not None:
+        _check_purpose(leaf, values.get(oid.EXT_KEY_USAGE), purpose)
     algorithms.check_key(leaf.public_key, limits)
+
+
+def _check_purpose(certificate, usage, purpose):
+    if not x509.allows(usage, purpose):
+        raise TrustError("%s is not meant for this purpose (extKeyUsage)" % label(certificate))
 
 
 def check_issuer(issuer, below, now):
@@ -129,4 +137,4 @@ def label(certificate):
     """Return a certificate's subject (str), for messages."""
     from pki import name
 
-    return name.decode(certificate.subject)
+    return name.shown(certificate.subject)

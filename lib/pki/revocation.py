@@ -98,7 +98,7 @@ class Checker:
         if left != distribution_point.ALL_REASONS:
             why = "the CRLs at hand cover only some reasons"
         raise Undetermined(
-            "it is not known whether %s is revoked: %s" % (name.decode(certificate.subject), why)
+            "it is not known whether %s is revoked: %s" % (name.shown(certificate.subject), why)
         )
 
     async def _ask(self, key, certificate, issuer, point, left, busy):
@@ -134,9 +134,12 @@ class Checker:
 
     async def _newest(self, complete, certificate, point, signer):
         """Return the certificate's entry in the newest delta CRL, or in the complete one."""
-        points = _points(certificate, _FRESHEST_CRL)
-        if not points and complete.freshest is not None:
-            points = distribution_point.points(complete.freshest)
+        try:
+            points = _points(certificate, _FRESHEST_CRL)
+            if not points and complete.freshest is not None:
+                points = distribution_point.points(complete.freshest)
+        except DerError:
+            points = []
         newest = complete
         for key in self._source.candidates(points):
             try:
@@ -177,11 +180,20 @@ class Checker:
 
     async def _check_signer(self, signer, busy):
         """Check that a signer beside the chain has a path to the anchor, and is not revoked."""
-        if signer in self._chain or signer in self._good:
+        if signer in self._good:
             return
-        upwards = await path.check(
-            signer, self._known, self._chain[-1:], self._now, limits=self._limits
-        )
+        built = signer in self._chain
+        if built:
+            upwards = self._chain[self._chain.index(signer) + 1 :]
+        else:
+            upwards = await path.check(
+                signer, self._known, self._chain[-1:], self._now, limits=self._limits
+            )
+        # A stolen key could make itself a signer below its certificate, and revoke nothing.
+        if any(one.public_key == other.public_key for one in upwards for other in busy):
+            raise TrustError("the CRL's signer depends on the certificate that it is about")
+        if built:
+            return
         below = signer
         for one in upwards:
             # A signer that is being checked may sign the CRL with its own state: its key is as
@@ -254,7 +266,7 @@ def _revoked(certificate, entry):
     """Return the sentence that says which certificate was revoked, when and why."""
     reason = entry[0] if entry[0] < len(_REASONS) else 7
     return "certificate %s (serial %s) was revoked on %s: %s" % (
-        name.decode(certificate.subject),
+        name.shown(certificate.subject),
         certificate.serial_hex,
         unix_time.text(entry[1]),
         _REASONS[reason].decode(),

@@ -69,7 +69,7 @@ def parameters(algorithm):
     outer.finish()
     if number is None or number != mask_number:
         raise TrustError("RSA-PSS with SHA-1, or with two different hashes, is not accepted")
-    if not 0 <= salt_length <= 64:
+    if salt_length < 0:  # OpenSSL before 3.1 makes it as long as it fits
         raise DerError("RSA-PSS: bad salt length")
     return number, salt_length
 
