@@ -84,9 +84,12 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
         if target is None:
             import est_refusal
 
-            raise await est_refusal.error(
-                response, client._limits, client._now(), client._authorization
-            )
+            limits = client._limits
+            try:
+                reason = await _within(client, est_refusal.reason(response, limits))
+            except DeadlineError:
+                reason = ""
+            raise est_refusal.error(response, reason, limits, client._now(), client._authorization)
         path = target
         await _past(client, response)
         # It holds its connection, which may be closed by now, and a new one wants the room.

@@ -3,8 +3,6 @@
 Loaded only when a server refuses.
 """
 
-import asyncio
-
 import unix_time
 from est_errors import AuthError, NetworkError, ProtocolError, RetryLater, ServerError
 from micropython import const
@@ -16,17 +14,13 @@ _CENTURY = const(70)  # a year of two digits from here on is of the last one
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-async def error(response, limits, now, authenticated):
+def error(response, reason, limits, now, authenticated):
     """Return the error (an EstError) for a response that is no success.
 
-    now: Unix seconds, for a Retry-After that is a date. authenticated: what est.Client sends as
-    HTTP credentials, or None.
+    reason: what reason() read, or "". now: Unix seconds, for a Retry-After that is a date.
+    authenticated: what est.Client sends as HTTP credentials, or None.
     """
     status = response.status
-    try:
-        reason = await asyncio.wait_for(_reason(response, limits), limits.REQUEST_TIMEOUT)
-    except (asyncio.TimeoutError, NetworkError, ProtocolError):
-        reason = ""  # the status has come whole, and decides what the device does
     shown = ": " + reason if reason else ""
     if status in (202, 429, 503):
         after = retry_after(response.headers.get("retry-after"), now)
@@ -94,8 +88,18 @@ def retry_after(value, now):
     return max(0, when - now) if zone == "GMT" else None
 
 
+async def reason(response, limits):
+    """Return the server's reason, bounded, or "": text (RFC 8951 5) or PKI Response (4.3.2).
+
+    The status has come whole and decides what the device does: what breaks here is passed over.
+    """
+    try:
+        return await _reason(response, limits)
+    except (NetworkError, ProtocolError):
+        return ""
+
+
 async def _reason(response, limits):
-    """Return the server's reason, bounded, or "": text (RFC 8951 5) or PKI Response (4.3.2)."""
     if response.headers.get("content-encoding"):
         return ""
     if response.content_type == "application/pkcs7-mime" and response.status >= 400:

@@ -40,18 +40,6 @@ def forget(*modules):
 
 def drop(modules):
     """As forget(), with modules in a tuple, but leave the garbage for the next collection."""
-    try:
-        _take_out(modules)
-    except MemoryError:  # to forget takes memory, too
-        gc.collect()
-        _take_out(modules)
-    try:
-        _hash(_DEPTH)
-    except (RuntimeError, MemoryError):
-        pass  # the C stack ends there: all of it is written over; or nothing is free yet
-
-
-def _take_out(modules):
     _clear_slots()
     for wanted in modules:
         # A slice: MicroPython keeps a single character for ever, as it does names.
@@ -61,6 +49,10 @@ def _take_out(modules):
             package, _, name = module.rpartition(".")
             if sys.modules.pop(module, None) and package:
                 delattr(sys.modules[package], name)
+    try:
+        _hash(_DEPTH)
+    except (RuntimeError, MemoryError):
+        pass  # the C stack ends there: all of it is written over; or nothing is free yet
 
 
 def _clear_slots():

@@ -244,27 +244,23 @@ class Response:
             self._headers_left -= 1
             if self._headers_left < 0:
                 raise LimitError("HTTP: more than %d header lines" % self._limits.MAX_HEADERS)
-            if name and line[:1] in (b" ", b"\t"):  # the last one goes on (RFC 9112 5.2)
-                self._add(kept, name, " " + _ascii(line).strip())
+            glue, colon = " ", -1
+            if not name or line[0] not in b" \t":  # else the last one goes on (RFC 9112 5.2)
+                glue, colon = ", ", line.find(b":")
+                if colon < 1 or b" " in line[:colon] or b"\t" in line[:colon]:
+                    raise ProtocolError("HTTP: bad header line")
+                name = _ascii(line[:colon]).lower()
+            if name not in _KEPT:
                 continue
-            colon = line.find(b":")
-            if colon < 1 or b" " in line[:colon] or b"\t" in line[:colon]:
-                raise ProtocolError("HTTP: bad header line")
-            name = _ascii(line[:colon]).lower()
-            if name in _KEPT:
-                value = _ascii(line[colon + 1 :]).strip()
-                if name not in kept:
-                    kept[name] = value
-                elif name != "content-length":
-                    self._add(kept, name, ", " + value)
-                elif kept[name] != value:
-                    raise ProtocolError("HTTP: two different Content-Length headers")
-
-    def _add(self, kept, name, text):
-        if name in kept:
-            kept[name] += text
-            if len(kept[name]) > len(self._connection._view):
-                raise LimitError("HTTP: too much in the header lines " + name)
+            value = _ascii(line[colon + 1 :]).strip()
+            if name not in kept:
+                kept[name] = value
+            elif name != "content-length" or glue == " ":
+                kept[name] += glue + value
+                if len(kept[name]) > len(self._connection._view):
+                    raise LimitError("HTTP: too much in the header lines " + name)
+            elif kept[name] != value:
+                raise ProtocolError("HTTP: two different Content-Length headers")
 
     def _frame(self):
         """Decide how the body ends (RFC 9112 6.3)."""

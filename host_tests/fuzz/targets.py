@@ -411,7 +411,8 @@ async def _http(octets):
             if response.status in (200, 201):
                 one.append(await est_response.body(response, Limits, memoryview(bytearray(64))))
             else:
-                error = await est_refusal.error(response, Limits, NOW, None)
+                reason = await est_refusal.reason(response, Limits)
+                error = est_refusal.error(response, reason, Limits, NOW, None)
                 one += [str(error), error.reason, getattr(error, "retry_after", 0)]
                 await response.discard(Limits.CHUNK_SIZE)
             one.append(connection.reusable)

@@ -249,7 +249,8 @@ async def test_the_status_of_a_compressed_refusal_counts():
         head = b"HTTP/1.1 503 No\r\nContent-Encoding: %s\r\n" % coding
         wire = Wire(head + b"Retry-After: 300\r\nContent-Length: 2\r\n\r\nno")
         response = await connect(wire).request("GET", "/")
-        error = await est_refusal.error(response, est_limits, 0, None)
+        reason = await est_refusal.reason(response, est_limits)
+        error = est_refusal.error(response, reason, est_limits, 0, None)
         assert (error.status, error.retry_after) == (503, 300)
         assert error.message.endswith("300 s: no" if not coding else "300 s")
 
@@ -262,7 +263,8 @@ async def test_a_status_counts_whatever_comes_of_its_body():
         b"Content-Type: application/pkcs7-mime\r\nContent-Length: 50\r\n\r\ncut",
     ):
         response = await connect(Wire(b"HTTP/1.1 403 No\r\n" + rest)).request("GET", "/")
-        error = await est_refusal.error(response, est_limits, 0, None)
+        reason = await est_refusal.reason(response, est_limits)
+        error = est_refusal.error(response, reason, est_limits, 0, None)
         assert error.status == 403, rest
 
 
