@@ -55,7 +55,7 @@ async def updated(anchors, received, now, strangers, limits=est_limits):
     if strangers and not roots and not others and not [one for one in old if bag.lists(one)]:
         # A bag without its root: what has its issuer nowhere is the top.
         for top in bag:
-            if _is_ca(top) and not _has_issuer(top, bag):
+            if not _has_issuer(top, bag) and top.basic_constraints[0]:
                 trusted.append(top)
         others = await _validated(bag, trusted, now, limits, refused)
     if not trusted:
@@ -90,13 +90,6 @@ async def _is_root(certificate, now, limits):
     except (TrustError, DerError):
         return False
     return True
-
-
-def _is_ca(certificate):
-    try:
-        return certificate.basic_constraints[0]
-    except DerError:
-        return False
 
 
 async def _vouched(root, old, bag, now, limits):
@@ -144,9 +137,11 @@ async def _validated(bag, anchors, now, limits, refused):
     found = []
     trusted = [anchor.raw for anchor in anchors]
     for certificate in bag:
-        if certificate.raw in trusted or not _is_ca(certificate):
+        if certificate.raw in trusted:
             continue
         try:
+            if not certificate.basic_constraints[0]:
+                continue
             await path.check(certificate, bag, anchors, now, limits=limits)
         except (TrustError, DerError) as error:
             if _has_issuer(certificate, anchors) or _has_issuer(certificate, _Bag(found)):

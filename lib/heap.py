@@ -34,25 +34,21 @@ def forget(*modules):
     """
     if _roomy:
         return
-    drop(modules)
-    gc.collect()
-
-
-def drop(modules):
-    """As forget(), with modules in a tuple, but leave the garbage for the next collection."""
     _clear_slots()
     for wanted in modules:
         # A slice: MicroPython keeps a single character for ever, as it does names.
         for module in list(sys.modules) if wanted[-1:] in "._" else (wanted,):
-            if module in _SHARED or not module.startswith(wanted):
+            if module in _SHARED:
                 continue
-            package, _, name = module.rpartition(".")
-            if sys.modules.pop(module, None) and package:
-                delattr(sys.modules[package], name)
+            if module.startswith(wanted) and sys.modules.pop(module, None):
+                package, _, name = module.rpartition(".")
+                if package:
+                    delattr(sys.modules[package], name)
     try:
         _hash(_DEPTH)
     except (RuntimeError, MemoryError):
         pass  # the C stack ends there: all of it is written over; or nothing is free yet
+    gc.collect()
 
 
 def _clear_slots():
@@ -77,11 +73,8 @@ def _clear_slots():
 async def let_go(*modules):
     """As forget(), of what has been awaited, too: see write_over(). Other tasks get a turn:
     collecting garbage takes long enough."""
-    if not _roomy:
-        await write_over()
-        drop(modules)
-        await asyncio.sleep(0)
-        gc.collect()
+    await write_over()
+    forget(*modules)
     await asyncio.sleep(0)
 
 

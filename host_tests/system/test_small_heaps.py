@@ -32,15 +32,14 @@ import heap
 
 gc.collect()
 gc.threshold(4096)
-left, step, drop, held = %d, %d, heap.drop, []
+left, step, forget, held = %d, %d, heap.forget, []
 
 
-def full(modules):
+def full(*modules):
     global step
-    drop(modules)
+    forget(*modules)
     step -= 1
     if step == 0:
-        gc.collect()
         size = 4096
         while size > 8:
             try:
@@ -51,7 +50,7 @@ def full(modules):
             size //= 2
 
 
-heap.drop = full
+heap.forget = full
 """
 # Its app.py, at a first boot and for a renewal; and what tells how many steps are left.
 APP = """

@@ -66,11 +66,6 @@ async def make(device, client, private, record=None):
     else:
         device._log(_INFO, "key: generating P-256")
         key = await keys.generate()
-    for i, (_, extension) in enumerate(parts[1]):
-        if extension is None:  # the server wants the key's identifier, and there is a key now
-            from pki import cmc
-
-            parts[1][i] = cmc.identified(await key.public_key())
     request = linked(key) if linked else await csr.signed(key, *parts)
     return await key.private_bytes(), request
 

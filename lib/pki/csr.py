@@ -30,11 +30,17 @@ async def signed(key, subject, extensions, more=()):
     The parts are pki.csr_parts': subject, DER Name; extensions, list of what extension() returns;
     more, DER Attributes.
     """
+    public = await key.public_key()
+    for i, (_, octets) in enumerate(extensions):
+        if octets is None:  # the identifier of the key, which there was not when they were made
+            from pki import cmc
+
+            extensions[i] = cmc.identified(public)
     information = der_writer.tlv(
         der.SEQUENCE,
         der_writer.integer(0),
         subject,
-        await key.public_key(),
+        public,
         # A SET OF: in ascending order (X.690 11.6).
         der_writer.tlv(
             der.CONSTRUCTED_CONTEXT, *sorted([_extension_request(extensions)] + list(more))
