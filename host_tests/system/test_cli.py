@@ -1,19 +1,24 @@
 """The client commands of estctl: files, exit statuses, JSON, secrets."""
 
+import os
+import resource
 import ssl
 import stat
+import subprocess
 
 import pytest
 import trustme
 from certs_only import certs_only, issue, request
-from commands import estctl, openssl
+from commands import ESTCTL, estctl, openssl
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
+    Encoding,
     load_pem_private_key,
     pkcs12,
 )
+from estctl import files, options, output
 from probing import der
 from scripted_server import ScriptedServer, response
 
@@ -67,7 +72,7 @@ def test_people_get_a_table(server):
 
 def test_a_subject_in_brackets_is_shown_as_it_is(server, tmp_path):
     options = [*server.at, *server.credential, "--subject", "CN=[/bold] [red]x"]
-    done = estctl("enroll", *options, "--out-key", tmp_path / "k")
+    done = estctl("enroll", *options, "--out-key", tmp_path / "k", "--out-cert", tmp_path / "c")
     assert done.status == 0, done.err
     assert "CN=[/bold] [red]x" in done.out
 
@@ -91,7 +96,7 @@ def test_enroll_with_a_new_key(server, tmp_path):
         "--subject",
         "O=Acme,CN=pump 7",
         "--san",
-        "dns:pump7.example,uri:urn:x:7",
+        "dns:pump7.example, uri:urn:x:7",
         "--out-ca",
         tmp_path / "ca.pem",
     )
@@ -107,6 +112,7 @@ def test_enroll_with_a_new_key(server, tmp_path):
 
 def test_certificates_and_keys_go_to_files_alone(server, tmp_path):
     new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
+    new += ["--out-cert", tmp_path / "c"]
     for shown in ([], ["--json"]):
         done = estctl("enroll", *shown, *new, "--original-spec", "--force")
         assert done.status == 0 and "-----" not in done.out + done.err
@@ -139,6 +145,7 @@ def test_enroll_with_a_request_of_openssl(server, tmp_path, form):
 def test_a_key_that_is_there_is_not_overwritten_unasked(server, tmp_path, command):
     (tmp_path / "k").write_text("a key in use")
     options = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
+    options += ["--out-cert", tmp_path / "c"]
     before = (server.folder / "log").read_text()
     done = estctl(command, *options)
     assert done.status == 2 and "--force" in done.err and done.err.count("\n") == 1, done.err
@@ -179,6 +186,29 @@ def test_a_pkcs12_file_as_credential(server, tmp_path):
     assert done.status == 2 and "Secret" not in done.out + done.err
 
 
+def test_a_pkcs12_file_brings_what_stands_above_its_certificate(tmp_path):
+    root = trustme.CA()
+    upper = root.create_child_ca()
+    lower = upper.create_child_ca()
+    leaf = lower.issue_cert("x")
+    own, *above, top = (
+        x509.load_pem_x509_certificate(pem.bytes())
+        for pem in (leaf.cert_chain_pems[0], lower.cert_pem, upper.cert_pem, root.cert_pem)
+    )
+    key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    held = [top, *reversed(above)], BestAvailableEncryption(b"p12 Secret")
+    (tmp_path / "p12").write_bytes(pkcs12.serialize_key_and_certificates(b"x", key, own, *held))
+    (tmp_path / "password").write_text("p12 Secret\n")
+    who = options.credential(None, None, None, None, tmp_path / "p12", tmp_path / "password")
+    chain = [it.public_bytes(Encoding.DER) for it in (own, *above)]
+    assert [who.certificate, *who.intermediates] == chain
+
+
+def test_the_mark_of_an_editor_is_no_part_of_a_password(tmp_path):
+    (tmp_path / "password").write_bytes(b"\xef\xbb\xbfS3cret\r\n")
+    assert files.read_secret(tmp_path / "password", "--password-file") == "S3cret"
+
+
 class TestReenroll:
     def renew(self, server, folder, *options):
         mine = ["--cert", folder / "dev.pem", "--key", folder / "dev.key"]
@@ -214,7 +244,7 @@ class TestExitStatuses:
     def test_refused_by_the_server(self, server, tmp_path):
         (tmp_path / "password").write_text("Wr0ngSecret\n")
         options = ["--user", "device", "--password-file", tmp_path / "password"]
-        out = ["--out-key", tmp_path / "k"]
+        out = ["--out-key", tmp_path / "k", "--out-cert", tmp_path / "c"]
         done = estctl("enroll", "--json", *server.at, *options, "--subject", "CN=x", *out)
         assert done.status == 1 and done.json["exit_status"] == 1
         assert done.json["step"] == "simpleenroll" and "(401)" in done.err
@@ -228,25 +258,26 @@ class TestExitStatuses:
     def test_wrong_usage(self, server, tmp_path):
         (tmp_path / "nothing").write_text("nothing")
         missing, nothing = tmp_path / "missing", tmp_path / "nothing"
-        new = ["--subject", "CN=x", "--out-key", tmp_path / "k"]
-        for arguments in (
-            ["cacerts", "--url", server.url],
-            ["cacerts", *server.at, "--fingerprint", server.fingerprint],
-            ["cacerts", "--url", server.url, "--fingerprint", "ab"],
-            ["cacerts", "--url", server.url, "--anchors", missing],
-            ["cacerts", "--url", server.url, "--anchors", nothing],
-            ["cacerts", "--url", "ftp://x", "--anchors", server.anchors],
-            ["cacerts", "--no-such-option"],
-            ["enroll", *server.at, *server.credential, "--subject", "CN=x"],  # the key is lost
-            ["enroll", *server.at, *server.credential, "--out-key", tmp_path / "k"],  # no subject
-            ["enroll", *server.at, *server.credential, "--csr", nothing],
-            ["enroll", *server.at, "--user", "x", *new],
-            ["enroll", *server.at, "--cert", nothing, "--key", nothing, *new],
-            ["enroll", *server.at, "--key", nothing, "--subject", "CN=x"],
-            ["reenroll", *server.at],
+        cert, key = ["--out-cert", tmp_path / "c"], ["--out-key", tmp_path / "k"]
+        new = ["--subject", "CN=x", *cert, *key]
+        for told, *arguments in (
+            ("give one of", "cacerts", "--url", server.url),
+            ("give one of", "cacerts", *server.at, "--fingerprint", server.fingerprint),
+            ("fingerprint", "cacerts", "--url", server.url, "--fingerprint", "ab"),
+            ("cannot be read", "cacerts", "--url", server.url, "--anchors", missing),
+            ("no usable", "cacerts", "--url", server.url, "--anchors", nothing),
+            ("https://", "cacerts", "--url", "ftp://x", "--anchors", server.anchors),
+            ("No such option", "cacerts", "--no-such-option"),
+            ("--out-key", "enroll", *server.at, *server.credential, "--subject", "CN=x", *cert),
+            ("needs a subject", "enroll", *server.at, *server.credential, *cert, *key),
+            ("PKCS #10", "enroll", *server.at, *server.credential, "--csr", nothing, *cert),
+            ("belong together", "enroll", *server.at, "--user", "x", *new),
+            ("no usable", "enroll", *server.at, "--cert", nothing, "--key", nothing, *new),
+            ("no unencr", "enroll", *server.at, "--key", nothing, "--subject", "CN=x", *cert),
+            ("certificate to renew", "reenroll", *server.at, *cert),
         ):
             done = estctl(*arguments)
-            assert done.status == 2 and done.err, (arguments, done)
+            assert done.status == 2 and told in done.err, (arguments, done)
         assert not (tmp_path / "k").exists()
 
     @pytest.mark.parametrize("option", [["--subject", "CN=x,FOO=y"], ["--san", "ip:10.0.0.256"]])
@@ -305,7 +336,8 @@ class TestExitStatuses:
             with ScriptedServer(script, context) as server:
                 url = f"https://127.0.0.1:{server.port}"
                 trust = ["--url", url, "--anchors", tmp_path / "ca.pem"]
-                options = ["--csr", tmp_path / "csr", "--max-wait", wait]
+                options = ["--csr", tmp_path / "csr", "--out-cert", tmp_path / "c"]
+                options += ["--max-wait", wait]
                 done = estctl("enroll", "--json", *trust, *options)
             assert done.status == status, done.err
             bodies = {sent.body for sent in server.requests if sent.body}

@@ -158,6 +158,7 @@ def enroll(
             token_at_once,
             psk_identity,
             psk_key_file,
+            key_alone=True,
         )
         own_key = None
         if csr is None:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -34,7 +35,7 @@ def read_certificates(path: Path, what: str) -> list[bytes]:
         found = pem.certificates(content)
         for der in found:
             x509.load_der_x509_certificate(der)
-    except (ValueError, EstError) as error:
+    except (ValueError, UnsupportedAlgorithm, EstError) as error:
         raise ConfigError(f"{what}: {path} holds no usable certificate ({error})") from None
     return list(found)
 
@@ -45,19 +46,21 @@ def read_request(path: Path) -> bytes:
     load = x509.load_pem_x509_csr if b"-----BEGIN" in content else x509.load_der_x509_csr
     try:
         return load(content).public_bytes(Encoding.DER)
-    except ValueError as error:
-        raise ConfigError(f"--csr: {path} is no PKCS #10 request ({error})") from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"--csr: {path} is no usable PKCS #10 request ({error})") from None
 
 
-def read_key(path: Path) -> bytes:
+def read_key(path: Path, what: str = "--key") -> bytes:
     """Return the PKCS #8 DER of an unencrypted private key in a PEM or DER file."""
-    content = read(path, "--key")
+    content = read(path, what)
     load = load_pem_private_key if b"-----BEGIN" in content else load_der_private_key
     try:
         key = load(content, None)
     except (ValueError, TypeError):
         # The library's text could quote the file; ours does not.
-        raise ConfigError(f"--key: {path} is no unencrypted private key") from None
+        raise ConfigError(f"{what}: {path} is no unencrypted private key") from None
+    except UnsupportedAlgorithm:
+        raise ConfigError(f"{what}: {path} holds a key of a kind that is unknown here") from None
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -72,25 +75,35 @@ def aes_key(content: bytes) -> bytes:
     return found
 
 
-def read_p12(path: Path, password: bytes | None) -> tuple[bytes, bytes]:
-    """Return (certificate DER, PKCS #8 key DER) of a PKCS #12 file."""
+def read_p12(path: Path, password: bytes | None) -> tuple[list[bytes], bytes]:
+    """Return ([certificate, what stands above it], PKCS #8 key) of a PKCS #12 file, all in DER."""
     try:
-        key, certificate, _ = pkcs12.load_key_and_certificates(read(path, "--p12"), password)
+        found = pkcs12.load_key_and_certificates(read(path, "--p12"), password)
     except ValueError:
         raise ConfigError(f"--p12: {path} is no PKCS #12 file, or the password is wrong") from None
+    except UnsupportedAlgorithm:
+        raise ConfigError(f"--p12: {path} holds a key of a kind that is unknown here") from None
+    key, certificate, others = found
     if key is None or certificate is None:
         raise ConfigError(f"--p12: {path} lacks the key or its certificate")
-    return certificate.public_bytes(Encoding.DER), key.private_bytes(
+    chain = [certificate]  # the file has them in any order, TLS wants them upwards, and no root
+    others = [one for one in others if one.subject != one.issuer]
+    while above := [one for one in others if one.subject == chain[-1].issuer and one not in chain]:
+        chain.append(above[0])
+    return [one.public_bytes(Encoding.DER) for one in chain], key.private_bytes(
         Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
     )
 
 
-def read_secret(path: Path, what: str) -> str:
-    """Return the first line of a password file."""
+def read_secret(path: Path, what: str, may_be_empty: bool = False) -> str:
+    """Return the first line of a password file, without the mark that some editors put first."""
     try:
-        return read(path, what).decode().split("\n")[0].rstrip("\r")
+        found = read(path, what).decode("utf-8-sig").split("\n")[0].rstrip("\r")
     except UnicodeDecodeError:
         raise ConfigError(f"{what}: {path} is not UTF-8 text") from None
+    if not found and not may_be_empty:
+        raise ConfigError(f"{what}: {path} holds none, its first line is empty")
+    return found
 
 
 def system_anchors() -> list[bytes]:

@@ -256,8 +256,12 @@ def credential(
     at_once: bool = False,
     psk_identity: str | None = None,
     psk_key_file: Path | None = None,
+    key_alone: bool = False,
 ) -> Credential:
-    """Return what the CREDENTIAL options say; all of them may be absent. Raises ConfigError."""
+    """Return what the CREDENTIAL options say; all of them may be absent. Raises ConfigError.
+
+    key_alone: whether --key has a meaning without --cert.
+    """
     found = Credential(user=user)
     if (psk_identity is None) != (psk_key_file is None):
         raise est.ConfigError("--psk-identity and --psk-key-file belong together")
@@ -282,11 +286,15 @@ def credential(
         if cert is not None or key is not None:
             raise est.ConfigError("--p12 replaces --cert and --key")
         password = (
-            files.read_secret(p12_password_file, "--p12-password-file").encode()
+            files.read_secret(p12_password_file, "--p12-password-file", may_be_empty=True).encode()
             if p12_password_file
             else None
         )
-        found.certificate, found.key = files.read_p12(p12, password)
+        (found.certificate, *found.intermediates), found.key = files.read_p12(p12, password)
+    elif p12_password_file is not None:
+        raise est.ConfigError("--p12-password-file needs --p12")
+    elif key is not None and cert is None and not key_alone:
+        raise est.ConfigError("--key needs --cert")
     elif cert is not None:
         if key is None:
             raise est.ConfigError("--cert needs --key")

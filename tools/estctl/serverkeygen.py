@@ -130,7 +130,7 @@ async def _protection(
     if shared is not None and own is not None:
         raise est.ConfigError("give one of --key-encryption-key and --decrypt-key")
     if own is not None:
-        key = HostKey.load(files.read_key(own))
+        key = HostKey.load(files.read_key(own, "--decrypt-key"))
         public = await key.public_key()
         named = _octets(identifier) if identifier else hashlib.sha1(public[-_POINT:]).digest()
         if len(public) != _POINT + 26:
