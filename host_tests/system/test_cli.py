@@ -209,6 +209,79 @@ def test_the_mark_of_an_editor_is_no_part_of_a_password(tmp_path):
     assert files.read_secret(tmp_path / "password", "--password-file") == "S3cret"
 
 
+def test_a_control_character_in_a_name_is_shown_escaped(server, tmp_path):
+    key = openssl_key(tmp_path / "own.key", *EC_KEY)
+    csr = tmp_path / "own.csr"
+    openssl("req", "-new", "-key", key, "-subj", "/CN=a\x1b[31m,b", "-out", csr)
+    options = [*server.at, *server.credential, "--csr", csr, "--out-cert", tmp_path / "c"]
+    done = estctl("enroll", "--json", *options)
+    assert done.status == 0 and done.json["subject"] == "CN=a\\1B[31m\\2Cb", done.err
+
+
+def test_a_time_after_2038(servers, tmp_path):
+    server = servers.start(tmp_path / "server", "--root-days", "20000")
+    (root,) = [
+        found
+        for found in estctl("cacerts", "--json", *server.at).json["certificates"]
+        if found["subject"] == found["issuer"]
+    ]
+    shown = openssl("x509", "-in", server.anchors, "-noout", "-enddate", "-dateopt", "iso_8601")
+    assert shown == f"notAfter={root['not_after']}\n" and root["not_after"] > "2080"
+    assert output.when(253402300799) == "9999-12-31 23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    ("now", "told"), [(0, "is not valid before"), (40000000000, "has expired at")]
+)
+def test_a_client_certificate_out_of_its_time(tmp_path, monkeypatch, capsys, now, told):
+    pair = trustme.CA().issue_cert("x").private_key_and_cert_chain_pem
+    pair.write_to_path(str(tmp_path / "pair"))
+    who = options.credential(None, None, tmp_path / "pair", tmp_path / "pair", None, None)
+    whom = options.Trust(anchors=[who.certificate])
+    options.client("https://127.0.0.1:1", whom, who, print)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(options.unix_time, "now", lambda: now)
+    options.client("https://127.0.0.1:1", whom, who, print)
+    said = capsys.readouterr().err
+    assert told in said and output.when(now) in said and said.count("\n") == 1
+
+
+class TestStandardOutput:
+    def run(self, *arguments, env=(), **more):
+        command = [*ESTCTL, *(str(argument) for argument in arguments)]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "", **dict(env)}  # as people have it
+        more |= {"env": environment, "stderr": subprocess.PIPE}
+        return subprocess.run(command, check=False, **more)
+
+    def test_another_encoding(self, server, tmp_path):
+        files = ["--out-cert", tmp_path / "c", "--out-key", tmp_path / "k"]
+        new = [*server.at, *server.credential, "--subject", "CN=p\xfcmp", *files]
+        environment = {"PYTHONIOENCODING": "ascii"}
+        done = self.run("enroll", *new, env=environment, stdout=subprocess.PIPE)
+        assert done.returncode == 0 and b"CN=p\\xfcmp\n" in done.stdout, done.stderr
+
+    def test_a_full_disk(self, server, tmp_path):
+        def full():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+        for form in ([], ["--json"]):
+            with open(tmp_path / "out", "wb") as out:
+                asked = ["csrattrs", *server.at, *form]
+                done = self.run(*asked, stdout=out, preexec_fn=full)
+            said = done.stderr.decode().splitlines()
+            assert done.returncode == 1, said
+            assert said[-1] == "estctl: the result cannot be printed (File too large)"
+            assert "Traceback" not in said[0]
+
+    @pytest.mark.parametrize("asked", [["--help"], ["cacerts", "--help"], ["--version"]])
+    def test_nobody_reads_it(self, asked):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as out:
+            done = self.run(*asked, stdout=out)
+        assert done.returncode == 1 and done.stderr == b""
+
+
 class TestReenroll:
     def renew(self, server, folder, *options):
         mine = ["--cert", folder / "dev.pem", "--key", folder / "dev.key"]
@@ -342,6 +415,14 @@ class TestExitStatuses:
             assert done.status == status, done.err
             bodies = {sent.body for sent in server.requests if sent.body}
             assert len(bodies) == 1, "the same request is sent again"
+
+
+@pytest.mark.parametrize("command", ["enroll", "reenroll", "serverkeygen", "fullcmc"])
+def test_help_is_whole_in_80_columns(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = estctl(command, "--help").out
+    assert "email:ADDRESS" in shown or command == "reenroll"
+    assert "…" not in shown and "demanded|" not in shown
 
 
 def test_help_names_every_command():

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from estctl import output
+
 # Each command, and the module that has a function of its name. Only what was asked for is loaded:
 # a server and a serial port take three quarters of the time in which estctl starts.
 COMMANDS = {
@@ -59,4 +61,14 @@ def main() -> None:
         module = importlib.import_module(COMMANDS[name])
         app.command(name)(getattr(module, name.replace("-", "_")))
     gc.freeze()  # lib/ collects often, as a board has to: not what was loaded until here
-    app()
+    output.prepare()
+    try:
+        try:
+            app()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:  # it was not a write that failed
+            raise
+        output.unwritable(error)

@@ -14,9 +14,8 @@ from typing import Annotated, Any, TypeVar
 import est
 import est_link
 import typer
-import unix_time
 from pki import csr as requests
-from pki import key_wishes, name, renewal, x509
+from pki import key_wishes, renewal, x509
 from pki.csrattrs import CsrAttributes
 
 from estctl import files, options, output
@@ -215,7 +214,11 @@ def reenroll(
     ] = None,
     new_san: Annotated[
         str | None,
-        typer.Option("--new-san", help="Ask for another subjectAltName, as --san of enroll."),
+        typer.Option(
+            "--new-san",
+            callback=options.without_spaces,
+            help="Ask for another subjectAltName, as --san of enroll.",
+        ),
     ] = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
@@ -343,10 +346,10 @@ def _certificate(der: bytes) -> dict[str, Any]:
     """Return what people want to know of a certificate."""
     certificate = x509.Certificate(der)
     return {
-        "subject": name.decode(certificate.subject),
-        "issuer": name.decode(certificate.issuer),
+        "subject": output.name(certificate.subject),
+        "issuer": output.name(certificate.issuer),
         "serial": certificate.serial_hex,
-        "not_before": unix_time.text(certificate.not_before),
-        "not_after": unix_time.text(certificate.not_after),
+        "not_before": output.when(certificate.not_before),
+        "not_after": output.when(certificate.not_after),
         "fingerprint": hashlib.sha256(der).hexdigest(),
     }

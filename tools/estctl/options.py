@@ -1,5 +1,6 @@
 """The options that several commands share: where the server is, whom to trust, who one is."""
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Annotated
 
 import est
 import typer
+import unix_time
 from devid.settings import parse_url
-from pki import csr_parts
+from pki import csr_parts, x509
 
-from estctl import files
+from estctl import files, output
 from estctl.output import Log
 
 _TRUST, _CREDENTIAL = "Trust (one of)", "Credential"
@@ -88,8 +90,9 @@ Link = Annotated[
     LinkPolicy,
     typer.Option(
         "--link",
+        metavar="POLICY",  # the values in a row would break in the middle of a word
         help="Where TLS gives no tls-unique to link the request with (TLS 1.3): give up where the"
-        " server demands it, never (optional), or always (required).",
+        " server demands it (demanded), never (optional), or always (required).",
     ),
 ]
 User = Annotated[
@@ -190,9 +193,21 @@ OriginalSpec = Annotated[
 Subject = Annotated[
     str | None, typer.Option("--subject", help="Such as O=Acme,CN=pump-7 (RFC 4514 escapes).")
 ]
+
+
+def without_spaces(san: str | None) -> str | None:
+    """Return the value of --san without the spaces that people write after its commas."""
+    return san and re.sub(r",\s+", ",", san)
+
+
 San = Annotated[
     str | None,
-    typer.Option("--san", help="subjectAltName: dns:NAME,ip:ADDRESS,uri:URI,email:ADDRESS,..."),
+    typer.Option(
+        "--san",
+        callback=without_spaces,
+        help="subjectAltName, with commas between: dns:NAME, ip:ADDRESS, uri:URI, email:ADDRESS,"
+        " rid:OID, hwmodule:OID:SERIAL.",
+    ),
 ]
 
 
@@ -314,6 +329,24 @@ def names(subject: str | None, san: str | None) -> tuple[str, list[str]]:
     return found
 
 
+def _warn_of_validity(der: bytes) -> None:
+    """Warn of a client certificate out of its time: TLS would only say that it broke off.
+
+    It is sent all the same, as there are servers that renew what has expired.
+    """
+    certificate = x509.Certificate(der)
+    now = unix_time.now()
+    for wrong, what, time in (
+        (now < certificate.not_before, "is not valid before", certificate.not_before),
+        (now > certificate.not_after, "has expired at", certificate.not_after),
+    ):
+        if wrong:
+            output.warn(
+                f"warning: the client certificate {what} {output.when(time)}, and the clock says"
+                f" {output.when(now)}: many servers refuse it"
+            )
+
+
 def filled(text: str) -> str:
     """Return a text of device.json as the board with the shortest names would fill it in."""
     return text.replace("{unique_id}", 6 * "00").replace("{mac}", 6 * "00")
@@ -329,6 +362,8 @@ def client(
 ) -> est.Client:
     """Return the library's client for these options."""
     host, port, label = parse_url(url)
+    if who.certificate is not None:
+        _warn_of_validity(who.certificate)
     return est.Client(
         host,
         port,

@@ -1,13 +1,18 @@
 """What a command says: rich text for people, or one JSON object; and its exit status."""
 
+import io
 import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import est_errors
 import typer
+from pki import der
+from pki import name as names
 from rich.console import Console
 
 DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.md has them
@@ -15,6 +20,60 @@ DONE, REFUSED, USAGE, UNTRUSTED, NOT_YET = range(5)  # exit statuses, as design.
 Log = Callable[[int, str], None]  # a log of the library: level, text
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+_PLAIN = {*range(32, 127)} - {*b',+"\\<>;='}  # octets that a Name as text need not escape
+
+
+def when(seconds: int) -> str:
+    """Return Unix seconds as unix_time.text() does; here also what comes after 2038."""
+    return "{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z".format(*time.gmtime(seconds)[:6])
+
+
+def name(raw: bytes) -> str:
+    """Return a DER Name as text. Raises DerError."""
+    try:
+        return str(names.decode(raw))
+    except est_errors.DerError:  # such as a control character, which could steer a terminal
+        return _escaped(raw)
+
+
+def _escaped(raw: bytes) -> str:
+    """Return a DER Name as text, with all octets escaped that are not plain characters."""
+    rdns = []
+    reader = der.sequence(raw)
+    while reader.more():
+        rdn = reader.enter(der.SET)
+        parts = []
+        while rdn.more():
+            attribute = rdn.enter()
+            label = names.label(attribute.oid())
+            value = bytes(attribute.take(attribute.peek()))
+            shown = [chr(c) if c in _PLAIN else f"\\{c:02X}" for c in value]
+            parts.append(f"{label}={''.join(shown)}")
+        rdns.append("+".join(parts))
+    return ",".join(rdns)
+
+
+def warn(text: str) -> None:
+    """Say something on standard error, with --json, too."""
+    print(f"estctl: {text}", file=sys.stderr)
+
+
+def prepare() -> None:
+    """Let every text be printed: what the terminal's encoding lacks is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else it is closed
+            stream.reconfigure(errors="backslashreplace")
+
+
+def unwritable(error: OSError) -> NoReturn:
+    """End the program, as the result cannot be printed: silently where its reader has gone."""
+    # What is left in the buffer of standard output would make Python complain at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if not isinstance(error, BrokenPipeError):
+        warn(f"the result cannot be printed ({error.strerror})")
+    sys.exit(REFUSED)
 
 
 def exit_status(error: est_errors.EstError) -> int:
@@ -38,7 +97,7 @@ def fail(error: est_errors.EstError, as_json: bool) -> NoReturn:
         if isinstance(error, est_errors.RetryLater):
             values["retry_after"] = error.retry_after
         print(json.dumps(values))
-    print(f"estctl: {error}", file=sys.stderr)
+    warn(str(error))
     raise typer.Exit(status)
 
 
