@@ -204,6 +204,38 @@ def test_a_pkcs12_file_brings_what_stands_above_its_certificate(tmp_path):
     assert [who.certificate, *who.intermediates] == chain
 
 
+@pytest.mark.parametrize(
+    ("told", "arguments"),
+    [
+        ("--key: {0}/curve holds a key of a kind", ["enroll", "--key", "{0}/curve"]),
+        ("--subject is not UTF-8", ["enroll", "--out-key", "{0}/k", "--subject", "CN=\udcff"]),
+        ("--san is not UTF-8", ["enroll", "--out-key", "{0}/k", "--san", "dns:\udcff"]),
+        ("--csr: {0}/no cannot be read", ["enroll", "--csr", "{0}/no"]),
+        ("--csr is sent as it is", ["enroll", "--csr", "{0}/csr", "--out-key", "{0}/k"]),
+        ("needs --p12", ["csrattrs", "--p12-password-file", "{0}/empty"]),
+        ("--key needs --cert", ["csrattrs", "--key", "{0}/curve"]),
+        ("--password-file: {0}/empty holds none", ["csrattrs", "--password-file", "{0}/empty"]),
+        ("--token-file: {0}/empty holds none", ["csrattrs", "--token-file", "{0}/empty"]),
+        (
+            "--decrypt-key: {0}/no cannot be read",
+            ["serverkeygen", "--out-key", "{0}/k", "--decrypt-key", "{0}/no"],
+        ),
+    ],
+)
+def test_wrong_input_is_told_in_a_line_before_anything_is_asked(server, tmp_path, told, arguments):
+    openssl_key(tmp_path / "curve", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime239v1")
+    (tmp_path / "empty").write_text("\n")
+    at = ["--url", "https://127.0.0.1:1", "--anchors", server.anchors]
+    given = [argument.format(tmp_path) for argument in arguments]
+    if "--password-file" in given:
+        given += ["--user", "device"]
+    if given[0] != "csrattrs":
+        given += ["--out-cert", tmp_path / "c"]
+    done = estctl(*given, *at)
+    assert done.status == 2 and told.format(tmp_path) in done.err, done.err
+    assert done.err.count("\n") == 1
+
+
 def test_the_mark_of_an_editor_is_no_part_of_a_password(tmp_path):
     (tmp_path / "password").write_bytes(b"\xef\xbb\xbfS3cret\r\n")
     assert files.read_secret(tmp_path / "password", "--password-file") == "S3cret"

@@ -109,6 +109,7 @@ def test_several_profiles_are_all_of_their_quirks(play, tmp_path):
 def test_a_code_that_serves_once(play, tmp_path):
     server = play("digicert")
     new = [*server.at, *server.credential, "--subject", "CN=x", "--out-key", tmp_path / "k"]
+    new += ["--out-cert", tmp_path / "c"]
     assert estctl("enroll", *new).status == 0
     done = estctl("enroll", *new, "--force")
     assert done.status == 1 and "this code has been used" in done.err, done.err

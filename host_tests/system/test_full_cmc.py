@@ -119,6 +119,13 @@ class TestEstctl:
         check(tmp_path)
         done = enrol(server, tmp_path, "--force")
         assert done.status == 4 and done.json["retry_after"] == 1
+        pending = tmp_path / "k.pem.pending"  # beside the key that is in use
+        assert f"--pending-key {pending}" in done.err, done.err
+        check(tmp_path)
+        again = ["--force", "--pending-key", pending, "--max-wait", "30"]
+        done = enrol(server, tmp_path, *again)
+        assert done.status == 0 and not pending.exists(), done.err
+        check(tmp_path)
 
     def test_a_link_that_the_server_demands_and_tls_does_not_give(self, servers, tmp_path):
         server = servers.start(tmp_path / "server", "--link", "require")  # TLS 1.3 is agreed on

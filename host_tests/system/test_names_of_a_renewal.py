@@ -68,7 +68,8 @@ def test_no_name_at_all_is_refused_by_the_server(server, tmp_path):
         == 0
     )
     mine = ["--cert", tmp_path / "dev.pem", "--key", tmp_path / "dev.key"]
-    done = estctl("reenroll", "--json", *server.at, *mine, "--new-subject", "")
+    out = ["--out-cert", tmp_path / "new.pem"]
+    done = estctl("reenroll", "--json", *server.at, *mine, *out, "--new-subject", "")
     assert done.status == 1 and "neither a subject nor" in done.json["error"], done.err
 
 

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,7 +19,7 @@ from pki import csr as requests
 from pki import key_wishes, renewal, x509
 from pki.csrattrs import CsrAttributes
 
-from estctl import files, options, output
+from estctl import files, keeping, options, output
 from estctl.host_key import HostKey
 
 T = TypeVar("T")
@@ -39,9 +40,10 @@ def cacerts(
     as_json: options.Json = False,
 ) -> None:
     """Fetch the CA certificates (RFC 7030 4.1)."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
-        files.check_writable(out_ca)
+        options.check(given)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         nobody = (None, None, None, None, None, None, None, False)
         who = options.credential(*nobody, psk_identity, psk_key_file)
@@ -82,8 +84,10 @@ def csrattrs(
     as_json: options.Json = False,
 ) -> None:
     """Ask what the server wants in a request (RFC 7030 4.5)."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
+        options.check(given)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
             user,
@@ -125,6 +129,7 @@ def enroll(
         bool,
         typer.Option("--new-key", help="Make a P-256 key (the default without --key and --csr)."),
     ] = False,
+    pending_key: options.PendingKey = None,
     csr: Annotated[
         Path | None, typer.Option("--csr", help="Send this PKCS #10 request, PEM or DER.")
     ] = None,
@@ -141,9 +146,22 @@ def enroll(
     as_json: options.Json = False,
 ) -> None:
     """Enrol: get a certificate for a key (RFC 7030 4.2.1)."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
-        files.check_writable(out_cert, out_key, out_ca)
+        if csr is not None:
+            if new_key or pending_key or subject or san or out_key or (key and not cert):
+                raise est.ConfigError(
+                    "--csr is sent as it is: leave out --subject, --san and what is about its key"
+                )
+            if link == options.LinkPolicy.REQUIRED:
+                raise est.ConfigError(
+                    "--csr is sent as it is: it cannot be linked (--link required)"
+                )
+        elif pending_key and (new_key or (key and not cert)):
+            raise est.ConfigError("--pending-key is the key to enrol: leave out the other one")
+        makes_key = csr is None and pending_key is None and (key is None or new_key)
+        keeping.check(given, makes_key)
         wanted, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
@@ -159,20 +177,16 @@ def enroll(
             psk_key_file,
             key_alone=True,
         )
-        own_key = None
-        if csr is None:
-            files.check_new_key(out_key, force, key)
-            own_key = _enrolment_key(key, new_key, out_key)
-        elif new_key or subject or san or (key and not cert):
-            raise est.ConfigError("--csr is sent as it is: leave out --key, --subject and --san")
-        elif link == options.LinkPolicy.REQUIRED:
-            raise est.ConfigError("--csr is sent as it is: it cannot be linked (--link required)")
+        request = None if csr is None else files.read_request(csr)
+        own_key = None if csr else keeping.key_of(pending_key, None if new_key else key)
+        made = None
+        if own_key and makes_key and out_key:
+            # Without a certificate --key is free for it.
+            made = keeping.NewKey(own_key, out_key, "--pending-key" if who.key else "--key")
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             await client.cacerts()
-            if csr is not None:
-                request = files.read_request(csr)
-            else:
+            if request is None:
                 attributes = await client.csrattrs()
                 await _remark(attributes, own_key, log)
                 demanded = attributes is not None and attributes.wants_challenge_password
@@ -183,13 +197,7 @@ def enroll(
                     return requests.build(own_key, *parts)  # type: ignore[no-any-return]
 
                 request = await linked(client, make)
-            try:
-                issued = await patiently(lambda: client.simpleenroll(request), max_wait, as_json)
-            except est.RetryLater as error:
-                if own_key and out_key and key is None:
-                    files.write_key(out_key, await own_key.private_bytes())
-                    error.message += f"; the key is kept: ask again with --key {out_key}"
-                raise
+            issued = await patiently(lambda: client.simpleenroll(request), max_wait, as_json, made)
         return await written(client, issued, own_key, out_cert, out_key, out_ca)
 
     run(work(), as_json, "Enrolled")
@@ -208,6 +216,7 @@ def reenroll(
     rekey: Annotated[
         bool, typer.Option("--rekey", help="Make a new P-256 key; needs --out-key.")
     ] = False,
+    pending_key: options.PendingKey = None,
     new_subject: Annotated[
         str | None,
         typer.Option("--new-subject", help="Ask for another subject (ChangeSubjectName)."),
@@ -222,6 +231,7 @@ def reenroll(
     ] = None,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
+    force: options.Force = False,
     out_ca: options.OutCa = None,
     max_wait: options.MaxWait = 0,
     link: options.Link = options.LinkPolicy.DEMANDED,
@@ -230,16 +240,19 @@ def reenroll(
     as_json: options.Json = False,
 ) -> None:
     """Renew a certificate with its key, or with a new one (RFC 7030 4.2.2)."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
-        files.check_writable(out_cert, out_key, out_ca)
+        if rekey and pending_key:
+            raise est.ConfigError("give one of --rekey and --pending-key")
+        keeping.check(given, makes_key=rekey)
         whom = options.trust(anchors, fingerprint, system_trust, revocation)
         who = options.credential(None, None, cert, key, p12, p12_password_file)
         if who.certificate is None or who.key is None:
             raise est.ConfigError("give the certificate to renew: --cert and --key, or --p12")
-        if rekey and out_key is None:
-            raise est.ConfigError("--rekey needs --out-key, or the new key would be lost")
-        own_key = HostKey.generate() if rekey else HostKey.load(who.key)
+        other_key = rekey or pending_key is not None
+        own_key = keeping.key_of(pending_key) if other_key else HostKey.load(who.key)
+        made = keeping.NewKey(own_key, out_key) if rekey and out_key else None
         _, names = options.names(new_subject, new_san)
 
         def make(binding: bytes | None) -> Awaitable[bytes]:
@@ -250,7 +263,9 @@ def reenroll(
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
             request = await linked(client, make)
-            issued = await patiently(lambda: client.simplereenroll(request), max_wait, as_json)
+            issued = await patiently(
+                lambda: client.simplereenroll(request), max_wait, as_json, made
+            )
         return await written(client, issued, own_key, out_cert, out_key, out_ca)
 
     run(work(), as_json, "Renewed")
@@ -263,15 +278,6 @@ def run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, title: str) ->
     except est.EstError as error:
         output.fail(error, as_json)
     output.report(values, as_json, title)
-
-
-def _enrolment_key(key: Path | None, new_key: bool, out_key: Path | None) -> HostKey:
-    """Return the key to enrol: the one of --key, or a new one."""
-    if key is not None and not new_key:
-        return HostKey.load(files.read_key(key))
-    if out_key is None:
-        raise est.ConfigError("a new key needs --out-key, or it would be lost (or give --key)")
-    return HostKey.generate()
 
 
 async def _remark(attributes: CsrAttributes | None, key: HostKey | None, log: output.Log) -> None:
@@ -291,24 +297,44 @@ async def linked(
     return request
 
 
-async def patiently(attempt: Callable[[], Awaitable[T]], max_wait: int, as_json: bool) -> T:
-    """Try until the server has made up its mind, as long as --max-wait allows (RFC 7030 4.2.3)."""
+async def patiently(
+    attempt: Callable[[], Awaitable[T]],
+    max_wait: int,
+    as_json: bool,
+    made: keeping.NewKey | None = None,
+) -> T:
+    """Try until the server has made up its mind, as long as --max-wait allows (RFC 7030 4.2.3).
+
+    made: a new key, which is kept from the first "not yet" on, however the waiting ends.
+    """
     log = output.progress(as_json)
     left = max_wait
     longest = _FIRST_WAIT
-    while True:
-        try:
-            return await attempt()
-        except est.RetryLater as error:
-            wait = error.retry_after
-            if not wait:  # it does not say: exponential backoff with full jitter
-                wait = random.randint(1, longest)
-                longest = min(2 * longest, _LONGEST_WAIT)
-            if wait > left:
-                raise
-            log(logging.WARNING, f"{error}; waiting")
-            left -= wait
-            await asyncio.sleep(wait)
+    kept = ""
+    try:
+        while True:
+            try:
+                return await attempt()
+            except est.RetryLater as error:
+                if made and not kept:
+                    kept = await made.keep()
+                wait = error.retry_after
+                if not wait:  # it does not say: exponential backoff with full jitter
+                    wait = random.randint(1, longest)
+                    longest = min(2 * longest, _LONGEST_WAIT)
+                if wait > left:
+                    raise
+                log(logging.WARNING, f"{error}; waiting")
+                left -= wait
+                await asyncio.sleep(wait)
+    except est.EstError as error:
+        if kept:
+            error.message += "; " + kept
+        raise
+    except asyncio.CancelledError:  # Ctrl-C
+        if kept:
+            print(f"estctl: {kept}", file=sys.stderr)
+        raise
 
 
 async def written(
@@ -319,13 +345,17 @@ async def written(
     out_key: Path | None,
     out_ca: Path | None,
 ) -> dict[str, Any]:
-    """Write what came out, the key first; return what to report."""
+    """Write what came out, all of it or nothing; return what to report."""
+    new = []
     if out_key and key:
-        files.write_key(out_key, await key.private_bytes())
+        new.append(files.of_key(out_key, await key.private_bytes()))
     if out_cert:
-        files.write_certificates(out_cert, [issued, *client.chain])
+        new.append(files.of_certificates(out_cert, [issued, *client.chain]))
     if out_ca:
-        files.write_certificates(out_ca, client.ca_certificates)
+        new.append(files.of_certificates(out_ca, client.ca_certificates))
+    files.replace(*new)
+    if out_key and key:
+        keeping.done(new[0])
     return {
         **_certificate(issued),
         "chain_length": len(client.chain),

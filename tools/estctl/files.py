@@ -4,6 +4,7 @@ import os
 import ssl
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -114,48 +115,92 @@ def system_anchors() -> list[bytes]:
     return found
 
 
+@dataclass
+class NewFile:
+    """What a file is to hold, and its mode."""
+
+    path: Path
+    content: bytes
+    mode: int
+
+
+def of_certificates(path: Path, ders: list[bytes]) -> NewFile:
+    """Return a file of certificates in PEM."""
+    return NewFile(path, "".join(ssl.DER_cert_to_PEM_cert(der) for der in ders).encode(), 0o644)
+
+
+def of_key(path: Path, der: bytes) -> NewFile:
+    """Return a file of a private key (SEC 1 or PKCS #8 DER) as PKCS #8 PEM, mode 0600."""
+    key = load_der_private_key(der, None)
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return NewFile(path, content, stat.S_IRUSR | stat.S_IWUSR)
+
+
 def write_certificates(path: Path, ders: list[bytes]) -> None:
     """Replace a file by certificates in PEM."""
-    _replace(path, "".join(ssl.DER_cert_to_PEM_cert(der) for der in ders).encode(), 0o644)
+    replace(of_certificates(path, ders))
 
 
 def write_key(path: Path, der: bytes) -> None:
     """Replace a file by a private key (SEC 1 or PKCS #8 DER) as PKCS #8 PEM, mode 0600."""
-    key = load_der_private_key(der, None)
-    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _replace(path, content, stat.S_IRUSR | stat.S_IWUSR)
+    replace(of_key(path, der))
+
+
+def replace(*files: NewFile) -> None:
+    """Replace files together. Raises ConfigError; what could not be written left all as it was."""
+    written: list[tuple[str, Path]] = []
+    try:
+        for file in files:
+            path = file.path
+            handle, name = tempfile.mkstemp(dir=target(path).parent, prefix=".estctl-")
+            written.append((name, target(path)))
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(file.content)
+            os.chmod(name, file.mode)
+        for file in files:
+            path = file.path
+            os.replace(*written[0])
+            del written[0]
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+    finally:
+        for name, _ in written:
+            os.unlink(name)  # it may hold a key
+
+
+def target(path: Path) -> Path:
+    """Return the file that a path means, where symbolic links lead."""
+    return Path(os.path.realpath(path))
 
 
 def check_writable(*paths: Path | None) -> None:
     """Raise ConfigError unless each file can be written: before anything is asked of a server."""
+    seen = []
     for path in paths:
         if path is None:
             continue
-        if path.is_dir():
+        file = target(path)
+        if file in seen:
+            raise ConfigError(f"{path} is given for two files to write")
+        seen.append(file)
+        try:
+            mode = file.lstat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+        if stat.S_ISDIR(mode):
             raise ConfigError(f"{path} cannot be written (it is a folder)")
-        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        if not stat.S_ISREG(mode):  # a device would be replaced
+            raise ConfigError(f"{path} cannot be written (it is no regular file)")
+        if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
             raise ConfigError(f"{path} cannot be written (its folder is missing or read-only)")
 
 
-def check_new_key(path: Path | None, force: bool, own: Path | None = None) -> None:
+def check_new_key(path: Path, force: bool, *own: Path | None) -> None:
     """Raise ConfigError where a key that may be in use would be overwritten without --force.
 
-    own: the file of a key that is written as it was read.
+    own: files of keys that may be replaced, as their key is written again or given up.
     """
-    if path and not force and path.exists() and not (own and own.exists() and path.samefile(own)):
+    if not force and path.exists() and target(path) not in [target(it) for it in own if it]:
         raise ConfigError(f"{path} is there already, and may hold a key in use: give --force")
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """Write a file beside path and rename it over: the old content or the new, never half."""
-    name = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except OSError as error:
-        if name:
-            os.unlink(name)  # it may hold a key
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None

@@ -3,12 +3,11 @@
 from collections.abc import Awaitable
 from typing import Any
 
-import est
 import est_link
 from pki import cmc, csr_parts, oid
 from pki import csr as requests
 
-from estctl import enrollment, files, options, output
+from estctl import enrollment, keeping, options, output
 from estctl.host_key import HostKey
 
 
@@ -29,6 +28,7 @@ def fullcmc(
     psk_identity: options.PskIdentity = None,
     psk_key_file: options.PskKeyFile = None,
     allow_redirect: options.AllowRedirect = None,
+    pending_key: options.PendingKey = None,
     subject: options.Subject = None,
     san: options.San = None,
     out_cert: options.OutCert = None,
@@ -41,12 +41,10 @@ def fullcmc(
     as_json: options.Json = False,
 ) -> None:
     """Enrol a new key by Full CMC (RFC 7030 4.3); --cert and --key also sign the message."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
-        files.check_writable(out_cert, out_key, out_ca)
-        files.check_new_key(out_key, force)
-        if out_key is None:
-            raise est.ConfigError("a new key needs --out-key, or it would be lost")
+        keeping.check(given, makes_key=pending_key is None)
         name, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
@@ -61,9 +59,8 @@ def fullcmc(
             psk_identity,
             psk_key_file,
         )
-        if key is not None and who.certificate is None:
-            raise est.ConfigError("--key needs --cert: what they sign names the certificate")
-        own_key = HostKey.generate()
+        own_key = keeping.key_of(pending_key)
+        made = keeping.NewKey(own_key, out_key) if out_key and not pending_key else None
         signer = HostKey.load(who.key) if who.key is not None else own_key
         log = output.progress(as_json)
         async with options.client(url, whom, who, log, original_spec, allow_redirect) as client:
@@ -82,7 +79,7 @@ def fullcmc(
 
             request = await enrollment.linked(client, make)
             issued = await enrollment.patiently(
-                lambda: client.fullcmc(request, signer, who.certificate), max_wait, as_json
+                lambda: client.fullcmc(request, signer, who.certificate), max_wait, as_json, made
             )
         found = await enrollment.written(client, issued, own_key, out_cert, out_key, out_ca)
         return {**found, "signed_by": "certificate" if who.certificate else "own key"}

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import est
 import typer
@@ -169,6 +169,13 @@ P12PasswordFile = Annotated[
         rich_help_panel=_CREDENTIAL,
     ),
 ]
+PendingKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--pending-key",
+        help="The new key of an earlier run that the server let wait (202): ask again with it.",
+    ),
+]
 OutCert = Annotated[
     Path | None, typer.Option("--out-cert", help="Where the certificate goes, PEM.")
 ]
@@ -211,6 +218,10 @@ San = Annotated[
 ]
 
 
+# The inputs that an output may replace: it is what comes after them.
+_BEFORE = {"out_cert": ("cert",), "out_key": ("key", "pending_key"), "out_ca": ("anchors",)}
+
+
 @dataclass
 class Trust:
     """Whom to trust: explicit anchors (DER), a fingerprint, implicit anchors (DER), or nobody."""
@@ -236,6 +247,33 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"<Credential user={self.user!r}>"
+
+
+def check(given: dict[str, Any]) -> None:
+    """Check the values of a command's options, by the names of its parameters.
+
+    Raises ConfigError where a text is not UTF-8, and where an output (out_...) cannot be written
+    or would destroy what another option names.
+    """
+    for name, value in given.items():
+        try:
+            "".join(value if isinstance(value, (str, list)) else ()).encode()
+        except UnicodeEncodeError:
+            raise est.ConfigError(f"{_option(name)} is not UTF-8 text") from None
+    paths = {name: value for name, value in given.items() if isinstance(value, Path)}
+    outputs = [name for name in paths if name.startswith("out_")]
+    files.check_writable(*(paths[name] for name in outputs))
+    for name in outputs:
+        for other in paths.keys() - {*outputs, *_BEFORE[name]}:
+            if files.target(paths[name]) == files.target(paths[other]):
+                raise est.ConfigError(
+                    f"{_option(name)} would overwrite the file of {_option(other)}, {paths[name]}"
+                )
+
+
+def _option(name: str) -> str:
+    """Return the option that gives a parameter its value."""
+    return "--" + name.replace("_", "-")
 
 
 def trust(

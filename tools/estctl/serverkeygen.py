@@ -11,7 +11,7 @@ import typer
 from pki import csr as requests
 from pki import key_protection
 
-from estctl import enrollment, files, options, output
+from estctl import enrollment, files, keeping, options, output
 from estctl.host_key import HostKey
 
 _PROTECTION = "Encryption of the key, beside TLS (one of)"
@@ -77,12 +77,10 @@ def serverkeygen(
     as_json: options.Json = False,
 ) -> None:
     """Let the server make a key, and certify it (RFC 7030 4.4); prefer `enroll` where you can."""
+    given = locals()
 
     async def work() -> dict[str, Any]:
-        files.check_writable(out_cert, out_key, out_ca)
-        files.check_new_key(out_key, force)
-        if out_key is None:
-            raise est.ConfigError("give --out-key, or the key that the server makes would be lost")
+        keeping.check(given, makes_key=True)
         wanted, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(
