@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import logging
 import random
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -333,7 +332,7 @@ async def patiently(
         raise
     except asyncio.CancelledError:  # Ctrl-C
         if kept:
-            print(f"estctl: {kept}", file=sys.stderr)
+            output.warn(kept)
         raise
 
 
