@@ -211,7 +211,7 @@ def test_a_pkcs12_file_brings_what_stands_above_its_certificate(tmp_path):
         ("--subject is not UTF-8", ["enroll", "--out-key", "{0}/k", "--subject", "CN=\udcff"]),
         ("--san is not UTF-8", ["enroll", "--out-key", "{0}/k", "--san", "dns:\udcff"]),
         ("--csr: {0}/no cannot be read", ["enroll", "--csr", "{0}/no"]),
-        ("--csr is sent as it is", ["enroll", "--csr", "{0}/csr", "--out-key", "{0}/k"]),
+        ("--csr is sent as it is", ["enroll", "--csr", "{0}/csr", "--subject", "CN=x"]),
         ("needs --p12", ["csrattrs", "--p12-password-file", "{0}/empty"]),
         ("--key needs --cert", ["csrattrs", "--key", "{0}/curve"]),
         ("--password-file: {0}/empty holds none", ["csrattrs", "--password-file", "{0}/empty"]),

@@ -144,11 +144,16 @@ class TestOutputs:
         assert done.status == 0, done.err
 
     @pytest.mark.parametrize("command", ["enroll", "reenroll", "serverkeygen", "fullcmc"])
-    def test_the_certificate_is_not_thrown_away(self, world, tmp_path, command):
+    def test_a_certificate_that_is_not_kept(self, world, tmp_path, command):
         more = [] if command == "reenroll" else ["--subject", "CN=x"]
         new = [*world.at(), *world.mine, "--out-key", tmp_path / "k", *more]
         done = estctl(command, *new)
+        assert done.status == 1 and "without --out-cert" in done.err, done.err
+
+    def test_a_new_key_is_not_left_without_its_certificate(self, world):
+        done = estctl("reenroll", *world.at(), *world.mine, "--rekey", *world.in_place[2:])
         assert done.status == 2 and "--out-cert" in done.err and done.err.count("\n") == 1
+        assert world.identity() == world.before
 
 
 class TestInPlace:

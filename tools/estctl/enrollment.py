@@ -149,13 +149,17 @@ def enroll(
 
     async def work() -> dict[str, Any]:
         if csr is not None:
-            if new_key or pending_key or subject or san or out_key or (key and not cert):
+            if new_key or pending_key or subject or san or (key and not cert):
                 raise est.ConfigError(
                     "--csr is sent as it is: leave out --subject, --san and what is about its key"
                 )
             if link == options.LinkPolicy.REQUIRED:
                 raise est.ConfigError(
                     "--csr is sent as it is: it cannot be linked (--link required)"
+                )
+            if out_key:
+                output.warn(
+                    "warning: nothing is written to --out-key: the request has its own key"
                 )
         elif pending_key and (new_key or (key and not cert)):
             raise est.ConfigError("--pending-key is the key to enrol: leave out the other one")

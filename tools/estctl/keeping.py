@@ -6,7 +6,7 @@ from typing import Any
 
 import est
 
-from estctl import files, options
+from estctl import files, options, output
 from estctl.host_key import HostKey
 
 
@@ -20,12 +20,16 @@ def check(given: dict[str, Any], makes_key: bool) -> None:
     cert, out_cert, out_key = (given.get(name) for name in ("cert", "out_cert", "out_key"))
     pending, force = given.get("pending_key"), given["force"]
     if out_cert is None:
-        raise est.ConfigError("give --out-cert, or the certificate would be lost")
+        if given.get("rekey"):
+            raise est.ConfigError(
+                "give --out-cert, or the new key would be without its certificate"
+            )
+        output.warn("warning: without --out-cert the certificate is kept nowhere")
     if out_key is None:
         if makes_key:
             raise est.ConfigError("give --out-key, or the new key would be lost")
         return
-    in_place = cert is not None and files.target(cert) == files.target(out_cert)
+    in_place = cert and out_cert and files.target(cert) == files.target(out_cert)
     goes = in_place or not (makes_key or pending)  # or is written as it was read
     files.check_new_key(out_key, force, pending, given["key"] if goes else None)
     if (makes_key or pending) and "pending_key" in given:
