@@ -158,9 +158,7 @@ def enroll(
                     "--csr is sent as it is: it cannot be linked (--link required)"
                 )
             if out_key:
-                output.warn(
-                    "warning: nothing is written to --out-key: the request has its own key"
-                )
+                output.warn("warning: --out-key is not written: the request has its own key")
         elif pending_key and (new_key or (key and not cert)):
             raise est.ConfigError("--pending-key is the key to enrol: leave out the other one")
         makes_key = csr is None and pending_key is None and (key is None or new_key)

@@ -21,9 +21,7 @@ def check(given: dict[str, Any], makes_key: bool) -> None:
     pending, force = given.get("pending_key"), given["force"]
     if out_cert is None:
         if given.get("rekey"):
-            raise est.ConfigError(
-                "give --out-cert, or the new key would be without its certificate"
-            )
+            raise est.ConfigError("give --out-cert, or the new key would lose its certificate")
         output.warn("warning: without --out-cert the certificate is kept nowhere")
     if out_key is None:
         if makes_key:
