@@ -1,24 +1,47 @@
+import json
+import os
+
 from checks import raises, vector
 from devid import DeviceIdentity
 from devid.settings import parse
 from est_errors import ConfigError
 from heap import forget
 
+VALID, EXPIRED = "rfc9148/enroll.p7.der", "rfc7030/cacerts.p7.der"
+CODE = {"user": "device", "password": "S3cret"}
 
-def identity(folder):
+
+def identity(folder, log=None, **more):
     values = {"url": "https://h", "trust": {"fingerprint": "ab"}, "subject": "CN=x"}
     values["storage"] = folder
-    return DeviceIdentity(parse(values))
+    values["ntp"] = False
+    values.update(more)
+    return DeviceIdentity(parse(values), log=log)
 
 
-def stored(folder):
+def stored(folder, file=VALID):
     from devid import record
     from devid.store import IDENTITY, Store
     from pki import cms
 
-    certificate = cms.certificates(vector("rfc9148/enroll.p7.der"), 1)[0]
+    certificate = cms.certificates(vector(file), 8)[0]
     found = record.Record(b"key", certificate, [certificate])
     Store(folder).commit({IDENTITY: record.parts(found)})
+
+
+async def next_step(device, path):
+    """Have a DeviceIdentity look what is due, with a one-time code in the settings file at path;
+    return whether the code is there still."""
+    from devid import next_step
+
+    with open(path, "w") as file:
+        json.dump({"credential": CODE}, file)
+    device._settings.path = path
+    step = await next_step.choose(device, False)
+    if step:
+        step.close()
+    with open(path) as file:
+        return "S3cret" in file.read()
 
 
 def test_before_the_first_enrolment():
@@ -40,3 +63,25 @@ def test_the_status_of_a_stored_identity_needs_no_network():
     assert status["issuer"].endswith("CN=802.1AR CA") and status["not_after"] == 253402300799
     assert len(status["fingerprint"]) == 64 and "key" not in status
     assert status["chain"] == [status["subject"]] and status["chain_sent"] in (True, False)
+
+
+async def test_a_one_time_code_is_erased_once_the_certificate_stands():
+    stored("test_identity_c")
+    device = identity("test_identity_c", credential=CODE)
+    assert not await next_step(device, "test_identity_c.json") and not device._settings.password
+
+
+async def test_a_new_one_time_code_for_an_expired_device_stays_until_it_has_served():
+    stored("test_identity_d", EXPIRED)
+    device = identity("test_identity_d", credential=CODE)
+    assert await next_step(device, "test_identity_d.json") and device._settings.password
+
+
+async def test_a_code_that_cannot_be_erased_stops_no_renewal():
+    stored("test_identity_e")
+    log = []
+    device = identity("test_identity_e", lambda *line: log.append(line), credential=CODE)
+    os.mkdir("test_identity_e.json.new")  # in the place of the file that is to be written first
+    assert await next_step(device, "test_identity_e.json")
+    (line,) = [text for level, text in log if level == 40]
+    assert "cannot be erased" in line and "cannot be erased" in device.status()["last_error"]

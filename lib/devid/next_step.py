@@ -39,10 +39,11 @@ async def choose(device, forced):
     await let_go()
     from devid import schedule, session
 
-    session.forget_secret(device)
     record, share = device._record, device._settings.renew_at
     due, end = schedule.renewal(record.certificate, share, record.chain)
     now = unix_time.now()
+    if now <= end:  # else a new one has yet to serve
+        session.forget_secret(device)
     if forced or now >= due:
         from devid import renewal
 

@@ -94,13 +94,17 @@ async def commit(device, private, certificate, chain):
 
 
 def forget_secret(device):
-    """Erase the one-time secret from the settings: it has served."""
+    """Erase the one-time secret from the settings: it has served. What fails is logged."""
     settings = device._settings
     secret = settings.password or settings.token or settings.psk
     if secret and settings.path and not settings.keep_secret:
         from devid import one_time
 
-        one_time.erase(settings, device._log)
+        try:
+            one_time.erase(settings, device._log)
+        except EstError as error:  # the identity is good all the same
+            device._error = error.message
+            device._log(_ERROR, "store: " + error.message)
 
 
 def _changed(device):
