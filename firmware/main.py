@@ -6,9 +6,9 @@ The settings are in /device.json; devid/settings.py explains them. Replace this 
 shows the order.
 
 Without max_wait in the settings it never gives up: a network or a server that is down is tried
-again for as long as it takes; so is a server that is not trusted while the clock is not set. What
-no waiting mends (settings, storage, any other server that must not be trusted) ends at the REPL
-with one line.
+again for as long as it takes; so is a server that is not trusted while the clock is not set, or is
+what NTP said. What no waiting mends (settings, storage, any other server that must not be trusted)
+ends at the REPL with one line.
 """
 
 import asyncio
@@ -51,20 +51,20 @@ def enrolled():
         return False
 
 
-async def ensure(max_wait):
-    """Have a certificate: identity.ensure(), again and again where max_wait is None."""
+async def ensure(config):
+    """Have a certificate: identity.ensure(), again and again without max_wait in the settings."""
     tries = 0
     while True:
         try:
             # Sets the clock, too, where it is not set, and waits for a server that is not ready.
-            return await identity.ensure(max_wait)
+            return await identity.ensure(config.max_wait)
         except (ApprovalNeeded, ConfigError, KeyFault, StorageError):
             raise
         except EstError as error:
             # What is left is a refusal or a strange answer: somebody may mend that. So does NTP,
-            # once it answers, where a clock that is not set is why a server was not trusted.
-            trust = isinstance(error, TrustError)
-            if max_wait is not None or (trust and not identity.clock_assumed):
+            # once it answers rightly, where the clock is why a server was not trusted.
+            final = isinstance(error, TrustError) and not (config.ntp and identity.clock_assumed)
+            if config.max_wait is not None or final:
                 raise
             import est_limits
             from devid import schedule
@@ -85,7 +85,7 @@ async def bring_up():
         import wifi
 
         tasks.append(await wifi.join(config.wifi, config.max_wait, enrolled(), log))
-    print("identity:", await ensure(config.max_wait))
+    print("identity:", await ensure(config))
 
 
 async def start():

@@ -56,33 +56,42 @@ def test_a_board_whose_clock_was_reset_gets_the_worlds_time(servers, tmp_path):
     assert abs(begin - life.timeline.now()) < HOUR, "the server lives in the same time"
 
 
-def without_a_clock(servers, folder, interpreter="micropython", **change):
-    """Return the life and the new board of a world in which no time server answers."""
+def without_a_clock(servers, folder, interpreter="micropython", server="no-ntp", **change):
+    """Return the life and the new board of a world in which no time server answers rightly."""
     life = Life(folder, servers)
     life.timeline.advance(500 * DAY)
     life.start_server()
     settings, _ = settings_for(life.server)
     settings.update({"trust": {"fingerprint": life.server.fingerprint}, "ntp": "time.example"})
-    (life.timeline.folder / "no-ntp").touch()
+    (life.timeline.folder / server).touch()
     life.timeline.set_board(RESET)
     return life, Board(folder / "board.img", {**settings, **change}, {}, interpreter)
 
 
 @pytest.mark.parametrize("interpreter", ["micropython", "micropython32"])
-def test_a_board_whose_clock_is_not_set_waits_for_a_time_server(servers, tmp_path, interpreter):
-    life, board = without_a_clock(servers, tmp_path, interpreter)
+@pytest.mark.parametrize(
+    ("server", "told", "clock"),
+    [
+        ("no-ntp", "is not valid yet", "; the clock is not set, "),
+        ("wrong-ntp", "has expired", "; the clock is NTP's, "),
+    ],
+)
+def test_a_board_whose_clock_is_not_right_waits_for_a_time_server(
+    servers, tmp_path, interpreter, server, told, clock
+):
+    life, board = without_a_clock(servers, tmp_path, interpreter, server)
     waits = []
 
     def on_sleep(seconds):
         waits.append(seconds)
         life.timeline.advance(seconds)
         if len(waits) == 2:
-            (life.timeline.folder / "no-ntp").unlink()
+            (life.timeline.folder / server).unlink()
 
     went = board.boot(timeline=life.timeline, speed=AT_ONCE, on_sleep=on_sleep)
     assert went.report["failure"] is None, went.lines
-    told = [line for line in went.lines if "is not valid yet" in line]
-    assert len(told) == 2 and all("; the clock is not set, " in line for line in told), went.lines
+    told = [line for line in went.lines if told in line]
+    assert len(told) == 2 and all(clock in line for line in told), went.lines
     assert all(re.search(r"; trying again in [0-9]+ s$", line) for line in told), told
     assert any(line.startswith("clock: set to") for line in went.lines), went.lines
     assert "identity: enrolled" in went.lines and len(waits) == 2

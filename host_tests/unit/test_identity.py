@@ -1,6 +1,7 @@
 import json
 import os
 
+import unix_time
 from checks import raises, vector
 from devid import DeviceIdentity
 from devid.settings import parse
@@ -34,13 +35,13 @@ async def next_step(device, path):
     return whether the code is there still."""
     from devid import next_step
 
-    with open(path, "w") as file:
+    with open(path, "w") as file:  # noqa: ASYNC230
         json.dump({"credential": CODE}, file)
     device._settings.path = path
     step = await next_step.choose(device, False)
     if step:
         step.close()
-    with open(path) as file:
+    with open(path) as file:  # noqa: ASYNC230
         return "S3cret" in file.read()
 
 
@@ -85,3 +86,32 @@ async def test_a_code_that_cannot_be_erased_stops_no_renewal():
     assert await next_step(device, "test_identity_e.json")
     (line,) = [text for level, text in log if level == 40]
     assert "cannot be erased" in line and "cannot be erased" in device.status()["last_error"]
+
+
+class Verified:
+    """An est.Client whose server has been verified."""
+
+    verified = True
+    anchors = []
+    authorities = []
+    authorised = ("explicit", "name")
+
+
+def test_a_clock_that_was_set_replaces_a_time_that_a_wrong_one_had_kept():
+    from devid import session
+
+    device = identity("test_identity_f")
+    real, day = unix_time.now, 86400
+    now = start = real()
+    unix_time.now = lambda: now
+    try:
+        # Within a day nothing is written.
+        for now, kept in ((start, 0), (start + day, 0), (start + 9 * day, 9), (start, 0)):
+            session.keep_trust(device, Verified)
+            assert device._store().load_time() == start + kept * day, (now, kept)
+        device.clock_assumed = True
+        for now in (start + 9 * day, start - 9 * day):
+            session.keep_trust(device, Verified)
+            assert device._store().load_time() == start, now
+    finally:
+        unix_time.now = real

@@ -5,6 +5,7 @@ from binascii import hexlify
 
 from checks import raises, vector
 from devid import settings
+from devid.record import Record
 from devid.store import TRUST, Store
 from devid.trust import TrustStores
 from est_errors import ConfigError, TrustError
@@ -155,3 +156,16 @@ def test_a_refresh_is_due_in_the_last_tenth_of_a_certificates_life():
     stores = device.boot()
     assert stores.refresh_due() == end - notice
     assert stores.window() == (start, end)
+
+
+def test_a_root_that_begins_in_the_future_does_not_make_a_clock_wrong():
+    own = x509.Certificate(CA[0])
+    old = x509.Certificate(OTHERS[0])
+    assert old.not_before < own.not_before and old.not_after < own.not_after
+    for number, anchors in enumerate((CA[:1] + OTHERS[:1], OTHERS[:1] + CA[:1])):
+        device = Device("test_trust_j", anchors=bundle("test_trust.pem", anchors))
+        assert device.boot().window() == (old.not_before, own.not_after), number
+    issued = cms.certificates(vector("rfc9148/enroll.p7.der"), 1)[0]
+    begin = x509.Certificate(issued).not_before
+    assert device.boot().window(Record(b"", issued, [])) == (begin, own.not_after)
+    assert Device("test_trust_k").boot().window(Record(b"", issued, [])) == (begin, None)

@@ -39,7 +39,7 @@ class DeviceIdentity:
     settings: a devid.settings.Settings. limits: see est_limits. log: see est.Client. on_change:
     function of this object, called after a new certificate or new trust anchors were committed; an
     application may set it later, as an attribute. clock_assumed: whether the clock was not set,
-    and the latest known time stands in.
+    and the latest known time stands in; or no server could be trusted by the one that NTP gave.
     """
 
     def __init__(self, settings, limits=est_limits, log=None, on_change=None):
@@ -50,6 +50,7 @@ class DeviceIdentity:
         self._folder = _absolute(settings.storage)
         self._record = None
         self.clock_assumed = False
+        self._lead = None  # of the clock, where devid.clock has set it
         self._busy = False  # an attempt is under way
         self._error = None  # the last one, in words
         self._asked = 0  # when /cacerts was asked last, Unix seconds
@@ -227,11 +228,12 @@ class DeviceIdentity:
         await client.cacerts(close)
 
     def _with_clock(self, error):
-        """Add to an error about trust that the clock was never set, where that may be why."""
-        if self.clock_assumed and isinstance(error, TrustError):
-            error.message += "; the clock is not set, %s stands in: give it NTP" % unix_time.text(
-                unix_time.now()
-            )
+        """Add to an error about trust what the clock is worth, where that may be why; then NTP is
+        asked again at the next attempt."""
+        if self._lead is not None and type(error) is TrustError:
+            said = "not set, %s stands in: give it NTP" if self.clock_assumed else "NTP's, %s"
+            error.message += "; the clock is " + said % unix_time.text(unix_time.now())
+            self.clock_assumed = True
         return error
 
     def _store(self):

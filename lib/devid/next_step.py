@@ -17,11 +17,6 @@ async def choose(device, forced):
     device: the devid.DeviceIdentity. forced: whether a certificate is renewed before that is due.
     Raises StorageError, ConfigError.
     """
-    from devid import clock
-
-    await clock.check(device)
-    del clock
-    await let_go(*FOR_TRUST)
     store = device._store()
     if store.clean():
         device._log(_WARNING, "store: a slot was cut off or damaged; it is written anew")
@@ -31,6 +26,11 @@ async def choose(device, forced):
         device._load()
     except StorageError as error:
         device._log(_WARNING, "store: %s; enrolling anew" % error.message)
+    from devid import clock
+
+    await clock.check(device)
+    del clock
+    await let_go(*FOR_TRUST)
     if not device._record:
         device._store().check()  # before a one-time code is spent
         from devid import enrolment

@@ -54,8 +54,8 @@ async def run(device, expired, forced):
     _failed(device, failure)
     if expired or forced:
         raise failure
-    device._log(_WARNING, "renewal: %s; the identity stays as it is" % failure)
-    device._error = str(failure)
+    device._error = str(device._with_clock(failure))
+    device._log(_WARNING, "renewal: %s; the identity stays as it is" % device._error)
     return UNCHANGED
 
 

@@ -57,10 +57,11 @@ def keep_trust(device, client):
     """
     if not client.verified:
         return False
-    # The server's certificate is valid now: no clock that was set wrong gets into the store.
+    # The server's certificate is valid now, by a clock that was set: it may set back, too, what a
+    # wrong one had kept.
     now = unix_time.now()
     time = None
-    if not device.clock_assumed and now > device._store().load_time() + _DAY:
+    if not device.clock_assumed and abs(now - device._store().load_time()) > _DAY:
         time = now
     device._asked = now
     changed = device._trust().keep(client, time)

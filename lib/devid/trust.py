@@ -204,15 +204,20 @@ class TrustStores:
                 due = end - notice
         return due if self._kept.origin and due else 0
 
-    def window(self):
-        """Return (earliest, latest) Unix time that stored anchors allow: (0, None) without any."""
+    def window(self, record=None):
+        """Return (earliest, latest) Unix time that stored anchors and the devid.record.Record of
+        the identity allow: (0, None) without any."""
         from pki import x509
 
         earliest, latest = 0, None
         for raw in self.anchors:
             certificate = x509.Certificate(raw)
-            earliest = max(earliest, certificate.not_before)
+            start = certificate.not_before
+            # The first of them: a CA's next root may begin in the future.
+            earliest = min(earliest, start) if latest else start
             latest = max(latest or 0, certificate.not_after)
+        if record:
+            earliest = max(earliest, x509.Certificate(record.certificate).not_before)
         return earliest, latest
 
     def status(self):

@@ -1,6 +1,7 @@
 """A simulated board's `ntptime`: the network says the host's time, or the simulated world's.
 
-Where a file "no-ntp" lies beside that world's clock, no time server answers.
+Where a file "no-ntp" lies beside that world's clock, no time server answers; where "wrong-ntp"
+does, it is five years ahead.
 """
 
 import os
@@ -16,7 +17,10 @@ def time():
     rtc = sys.modules.get("rtc")  # loaded in simulated time
     if rtc:
         board, world = rtc.clocks
-        if "no-ntp" in os.listdir(world.rpartition("/")[0]):
+        files = os.listdir(world.rpartition("/")[0])
+        if "no-ntp" in files:
             raise OSError(110)  # ETIMEDOUT
+        if "wrong-ntp" in files:
+            now += 157788000
         now += rtc.offset(world) - rtc.offset(board)
     return int(now)
