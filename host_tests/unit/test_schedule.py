@@ -1,13 +1,17 @@
 import est_limits
 import unix_time
-from checks import vector
-from devid import schedule
+from checks import araises, vector
+from devid import DeviceIdentity, keeper, schedule, session
+from devid.settings import parse
 from pki import cms, x509
 
 CERTIFICATE = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)[0]
 PARSED = x509.Certificate(CERTIFICATE)
 START, END = PARSED.not_before, PARSED.not_after
 LIFE = END - START
+_DIGITS = "".join(c for c in unix_time.text(END)[2:] if c.isdigit()).encode()
+# The same, but it ends in February, and not in May.
+ABOVE = CERTIFICATE.replace(_DIGITS + b"Z", _DIGITS[:2] + b"02" + _DIGITS[4:] + b"Z")
 
 
 def test_a_certificate_is_due_before_two_thirds_of_its_life_are_over():
@@ -19,15 +23,13 @@ def test_a_certificate_is_due_before_two_thirds_of_its_life_are_over():
 
 def test_a_certificate_ends_no_later_than_what_is_above_it():
     # 99991231235959Z would be legal, too (RFC 5280 4.1.2.5): the chain says when to renew.
-    digits = "".join(c for c in unix_time.text(END)[2:] if c.isdigit()).encode()
-    above = CERTIFICATE.replace(digits + b"Z", digits[:2] + b"02" + digits[4:] + b"Z")  # from May
-    end = x509.Certificate(above).not_after
+    end = x509.Certificate(ABOVE).not_after
     assert START < end < END
-    assert schedule.renewal(CERTIFICATE, 2 / 3, [above])[1] == end
+    assert schedule.renewal(CERTIFICATE, 2 / 3, [ABOVE])[1] == end
     assert (
-        schedule.renewal(CERTIFICATE, 2 / 3, [above])[0] < schedule.renewal(CERTIFICATE, 2 / 3)[0]
+        schedule.renewal(CERTIFICATE, 2 / 3, [ABOVE])[0] < schedule.renewal(CERTIFICATE, 2 / 3)[0]
     )
-    assert schedule.renewal(above, 2 / 3, [CERTIFICATE])[1] == end
+    assert schedule.renewal(ABOVE, 2 / 3, [CERTIFICATE])[1] == end
 
 
 def test_the_share_is_the_owners_choice():
@@ -65,6 +67,7 @@ class Before:
     def __enter__(self):
         self._now = unix_time.now
         unix_time.now = lambda: END - self._left
+        return self
 
     def __exit__(self, kind, error, traceback):
         unix_time.now = self._now
@@ -85,3 +88,40 @@ def test_no_wait_is_longer_than_half_of_what_is_left_or_half_of_the_time_since()
     for left, longest in cases + ((-1, 1), (-3601, 1800), (-43200, 21600), (-LIFE, 21600)):
         with Before(left):
             assert schedule.longest_wait(CERTIFICATE, est_limits) == longest, left
+    # It is of no use any more when what is above it has ended.
+    with Before(END - x509.Certificate(ABOVE).not_after + 7200):
+        assert schedule.longest_wait(CERTIFICATE, est_limits, [ABOVE]) == 3600
+        assert schedule.longest_wait(ABOVE, est_limits, [CERTIFICATE]) == 3600
+
+
+async def test_a_new_certificate_that_is_due_already_is_not_renewed_without_a_pause():
+    settings = parse({"url": "https://h", "subject": "CN=x", "storage": "test_schedule"})
+    device = DeviceIdentity(settings)
+    times = []
+
+    class Ended(Exception):
+        pass
+
+    async def once():
+        times.append(unix_time.now())
+        if times[-1] > END or len(times) > 200:
+            raise Ended
+        device._asked = times[-1]
+        # Each new one ends with its CA.
+        await session.commit(device, b"key", CERTIFICATE, [])
+
+    async def sleep(seconds):
+        clock._left -= seconds
+
+    device._once, real = once, unix_time.sleep
+    unix_time.sleep = sleep
+    try:
+        with Before(30 * 86400) as clock:
+            await once()
+            await araises(Ended, keeper.run(device))
+    finally:
+        unix_time.sleep = real
+    assert 60 <= len(times) <= 90, len(times)
+    assert times[1] - times[0] == est_limits.RETRY_MAX
+    for left in (86400, 3600, 60, 5):
+        assert [when for when in times if END - left <= when <= END], left

@@ -54,6 +54,7 @@ class DeviceIdentity:
         self._busy = False  # an attempt is under way
         self._error = None  # the last one, in words
         self._asked = 0  # when /cacerts was asked last, Unix seconds
+        self._renewed = 0  # and when a certificate came
 
     @classmethod
     def from_settings(cls, path, limits=est_limits, log=None, on_change=None):

@@ -165,11 +165,10 @@ def _failed(device, failure):
     """Keep the time of the next attempt; a certificate that cannot be proved is given up."""
     from devid import pending, schedule
 
-    store, certificate = device._store(), device._record.certificate
-    wanted = pending.wish(device._settings, certificate)
+    store, record, limits = device._store(), device._record, device._limits
+    wanted = pending.wish(device._settings, record.certificate)
     waiting = pending.load(store, wanted, device._log)
     if waiting.certificate and waiting.tries >= _PROOFS:
         waiting = pending.nothing(wanted)
-    pending.refused(
-        failure, store, waiting, device._limits, schedule.longest_wait(certificate, device._limits)
-    )
+    longest = schedule.longest_wait(record.certificate, limits, record.chain)
+    pending.refused(failure, store, waiting, limits, longest)

@@ -19,12 +19,7 @@ def renewal(certificate, share, chain=()):
     It is due when `share` (0 to 1) of its life is over, less up to a tenth of its life that is
     this device's own, so that a fleet that was enrolled at once does not come back at once.
     """
-    from pki import x509
-
-    parsed = x509.Certificate(certificate)
-    start, end = parsed.not_before, parsed.not_after
-    for raw in chain:
-        end = min(end, x509.Certificate(raw).not_after)
+    parsed, start, end = _life(certificate, chain)
     life = end - start
     hasher = hashlib.sha256(_unique_id())
     hasher.update(parsed.subject)
@@ -32,16 +27,26 @@ def renewal(certificate, share, chain=()):
     return start + int(life * share) - jitter, end
 
 
-def longest_wait(certificate, limits):
-    """Return the longest wait between two attempts to renew a certificate (DER bytes), seconds:
-    4 % of its life, and never more than limits.RETRY_MAX, or than half of what is left: who comes
-    back before it ends is in time. Once it has ended, half as much, and half of the time since.
-    """
+def _life(certificate, chain):
+    """Return (x509.Certificate, start, end) of a certificate: see renewal()."""
     from pki import x509
 
     parsed = x509.Certificate(certificate)
-    longest = min((parsed.not_after - parsed.not_before) // 25, limits.RETRY_MAX)
-    left = parsed.not_after - unix_time.now()
+    end = parsed.not_after
+    for raw in chain:
+        end = min(end, x509.Certificate(raw).not_after)
+    return parsed, parsed.not_before, end
+
+
+def longest_wait(certificate, limits, chain=()):
+    """Return the longest wait between two attempts to renew a certificate (DER bytes), seconds:
+    4 % of its life, and never more than limits.RETRY_MAX, or than half of what is left: who comes
+    back before it ends is in time. Once it has ended, half as much, and half of the time since.
+    chain: see renewal().
+    """
+    _, start, end = _life(certificate, chain)
+    longest = min((end - start) // 25, limits.RETRY_MAX)
+    left = end - unix_time.now()
     if left < 0:
         left, longest = -left, longest // 2
     return max(1, min(longest, left // 2))
@@ -71,6 +76,9 @@ def plan(device):
         return "approve" if device._trust().asks else "enroll", until
     refresh = refresh_due(device)
     due, _ = renewal(record.certificate, device._settings.renew_at, record.chain)
+    if device._renewed:  # a new one may be due already, where its CA ends: then it waits, too
+        wait = longest_wait(record.certificate, device._limits, record.chain)
+        due = max(due, device._renewed + wait)
     renew = max(due, until)
     return ("refresh", refresh) if refresh < renew else ("renew", renew)
 

@@ -83,6 +83,7 @@ async def commit(device, private, certificate, chain):
         kept = device._store()
         kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
         device._record = found
+        device._renewed = unix_time.now()
         await asyncio.sleep(0)
         kept.settle()
         await asyncio.sleep(0)
