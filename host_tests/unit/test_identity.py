@@ -2,10 +2,10 @@ import json
 import os
 
 import unix_time
-from checks import raises, vector
+from checks import araises, raises, vector
 from devid import DeviceIdentity
 from devid.settings import parse
-from est_errors import ConfigError
+from est_errors import ConfigError, EstError, NetworkError, StorageError, TrustError
 from heap import forget
 
 VALID, EXPIRED = "rfc9148/enroll.p7.der", "rfc7030/cacerts.p7.der"
@@ -20,12 +20,17 @@ def identity(folder, log=None, **more):
     return DeviceIdentity(parse(values), log=log)
 
 
+def certificates(file):
+    from pki import cms
+
+    return cms.certificates(vector(file), 8)
+
+
 def stored(folder, file=VALID):
     from devid import record
     from devid.store import IDENTITY, Store
-    from pki import cms
 
-    certificate = cms.certificates(vector(file), 8)[0]
+    certificate = certificates(file)[0]
     found = record.Record(b"key", certificate, [certificate])
     Store(folder).commit({IDENTITY: record.parts(found)})
 
@@ -115,3 +120,60 @@ def test_a_clock_that_was_set_replaces_a_time_that_a_wrong_one_had_kept():
             assert device._store().load_time() == start, now
     finally:
         unix_time.now = real
+
+
+async def test_what_fails_after_a_commit_does_not_hide_it():
+    from devid import session
+    from devid.store import Store
+
+    settle, changed = Store.settle, []
+
+    def failed(store):
+        raise errors.pop()
+
+    def log(level, text):
+        raise OSError(28)  # where it goes to the same flash
+
+    stored("test_identity_g")
+    device = identity("test_identity_g", log)
+    record = device._load()
+    device.on_change = changed.append
+    Store.settle = failed
+    try:
+        errors = [StorageError("full"), MemoryError()]
+        while errors:
+            await session.commit(device, b"new", record.certificate, [])
+            assert device._record.key == b"new" and changed.pop() is device
+    finally:
+        Store.settle = settle
+
+
+async def test_a_new_certificate_outlives_lost_connections_and_not_its_own_end():
+    from devid import pending, renewal
+
+    stored("test_identity_h")
+    device = identity("test_identity_h")
+    record, store = device._load(), device._store()
+    wanted = pending.wish(device._settings, record.certificate)
+    expired = certificates(EXPIRED)[0]
+    seen = []
+
+    async def renew(device, waiting, expired):
+        seen.append(len(waiting.certificate))
+        raise failure
+
+    real, renewal._renew = renewal._renew, renew
+    try:
+        for failure, tries in ((NetworkError("down"), 12), (TrustError("no"), 3)):
+            waiting = pending.nothing(wanted)
+            waiting = pending.keep(store, waiting, b"key", b"", record.certificate)
+            del seen[:]
+            for _ in range(tries + 2):
+                await araises(EstError, renewal.run(device, False, True))
+            size = len(record.certificate)
+            assert seen == [size] * (tries + 1) + [0], (failure, seen)
+        pending.keep(store, waiting, b"key", b"", expired)
+        await araises(EstError, renewal.run(device, False, True))
+        assert seen[-1] == 0
+    finally:
+        renewal._renew = real

@@ -2,11 +2,12 @@ import os
 
 import est_limits
 import unix_time
-from checks import raises
-from devid import pending
+from checks import raises, vector
+from devid import DeviceIdentity, pending, record, schedule
 from devid.settings import parse
 from devid.store import IDENTITY, PENDING, Store
 from est_errors import AuthError, NetworkError, RetryLater, ServerError, StorageError
+from pki import cms
 
 KEY, REQUEST = b"secret key", b"request"
 
@@ -67,8 +68,13 @@ def test_key_and_request_are_kept_before_they_are_sent():
     pending.keep(store, load(store), KEY, REQUEST)
     found = load(store)
     assert (found.key, found.request, found.certificate, found.until) == (KEY, REQUEST, b"", 0)
-    pending.keep(store, found, KEY, REQUEST, b"\x30\x00", [b"\x30\x01\x00"])
+    refuse(store, NetworkError("down"), most=1)
+    assert load(store).tries == 1
+    refuse(store, NetworkError("down"), most=1)
+    assert load(store).tries == 2, "those of a request"
+    pending.keep(store, load(store), KEY, REQUEST, b"\x30\x00", [b"\x30\x01\x00"])
     found = load(store)
+    assert found.tries == 0, "what came before says nothing of the certificate"
     assert (found.certificate, found.chain) == (b"\x30\x00", [b"\x30\x01\x00"])
 
 
@@ -93,6 +99,25 @@ def test_a_clock_that_was_set_back_does_not_stop_the_device_for_years():
     with At(10 * 365 * 86400):
         refuse(store, later(100))
     assert left(store) == 0 and load(store).request == REQUEST
+
+
+def test_a_wait_of_our_own_is_believed_however_long_a_server_may_ask_for():
+    class Limits:
+        MAX_RETRY_AFTER = 100
+        RETRY_FIRST = RETRY_MAX = 1000
+
+    store = empty("test_pending_j")
+    device = DeviceIdentity(
+        parse({"url": "https://h", "subject": "CN=x", "storage": "test_pending_j"}), Limits
+    )
+    device._record = record.Record(
+        KEY, cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)[0], []
+    )
+    for seconds, believed in ((900, True), (1010, False)):
+        refuse(store, later(seconds))
+        assert (pending.too_early(load(store), Limits, log) > 890) is believed
+        device._asked = unix_time.now()
+        assert (schedule.plan(device)[1] > unix_time.now() + 890) is believed
 
 
 def test_a_busy_server_before_there_is_a_request():

@@ -1,7 +1,7 @@
 import est_limits
 import unix_time
 from checks import araises, vector
-from devid import DeviceIdentity, keeper, schedule, session
+from devid import DeviceIdentity, keeper, record, schedule, session
 from devid.settings import parse
 from pki import cms, x509
 
@@ -56,6 +56,22 @@ def test_the_wait_doubles_with_full_jitter_within_bounds():
     for tries, bound in ((0, first), (1, 2 * first), (3, 8 * first), (99, most)):
         waits = [schedule.backoff(tries, first, most) for _ in range(64)]
         assert 1 <= min(waits) < bound // 2 < max(waits) <= bound, (tries, waits)
+
+
+def test_what_was_done_by_a_clock_that_was_set_back_delays_nothing():
+    device = DeviceIdentity(parse({"url": "https://h", "subject": "CN=x", "storage": "none"}))
+    device._record = record.Record(b"key", CERTIFICATE, [])
+    due = schedule.renewal(CERTIFICATE, 0.667)[0]
+    with Before(86400):
+        now = unix_time.now()
+        device._asked = now
+        assert schedule.plan(device) == ("renew", due)
+        device._renewed = now
+        assert schedule.plan(device) == ("renew", now + 43200)
+        device._asked = device._renewed = now + 1
+        assert schedule.plan(device) == ("refresh", 0)
+        device._asked = now
+        assert schedule.plan(device) == ("renew", due)
 
 
 class Before:

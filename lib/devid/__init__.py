@@ -45,7 +45,7 @@ class DeviceIdentity:
     def __init__(self, settings, limits=est_limits, log=None, on_change=None):
         self._settings = settings
         self._limits = limits
-        self._log = log or _silent
+        self._log = _guarded(log)
         self.on_change = on_change
         self._folder = _absolute(settings.storage)
         self._record = None
@@ -265,5 +265,14 @@ def _absolute(folder):
     return os.getcwd().rstrip("/") + "/" + folder
 
 
-def _silent(level, text):
-    """The default log."""
+def _guarded(log):
+    """Return a log that passes everything on to the application's, if there is one."""
+
+    def guarded(level, text):
+        try:
+            if log:
+                log(level, text)
+        except Exception:  # no fault of the application's may end a renewal, or cut one short
+            pass
+
+    return guarded

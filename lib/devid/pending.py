@@ -64,7 +64,7 @@ def load(store, wanted, log):
 def too_early(waiting, limits, log):
     """Return the seconds (int) until the server may be asked again, or 0."""
     left = waiting.until - unix_time.now()
-    if left > limits.MAX_RETRY_AFTER:
+    if left > schedule.farthest(limits):
         log(_WARNING, "pending: the clock was set back; asking the server now")
         left = 0
     return max(left, 0)
@@ -77,8 +77,9 @@ def keep(store, waiting, key, request, certificate=b"", chain=()):
     alone is kept. Raises StorageError.
     """
     octets = request if isinstance(request, bytes) else b""
+    tries = 0 if certificate else waiting.tries  # from here on its proofs are counted
     waiting = Pending(
-        0, waiting.tries, waiting.reason, key, octets, certificate, list(chain), waiting.wish
+        0, tries, waiting.reason, key, octets, certificate, list(chain), waiting.wish
     )
     store.commit({PENDING: parts(waiting)})
     return waiting

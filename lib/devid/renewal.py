@@ -6,7 +6,8 @@ TLS handshake with the EST server has proved it.
 
 import asyncio
 
-from est_errors import EstError, ProtocolError, RetryLater, ServerError
+import unix_time
+from est_errors import EstError, NetworkError, ProtocolError, RetryLater, ServerError
 from heap import forget, let_go
 from micropython import const
 
@@ -14,7 +15,10 @@ from devid import FOR_TRUST, RENEWED, UNCHANGED
 
 _INFO = const(20)
 _WARNING = const(30)
-_PROOFS = const(3)  # failed proofs after which a new certificate is given up
+# Failed proofs after which a new certificate is given up: of any kind; and where the connection
+# fails, which is how some servers refuse one, but as a rule says nothing about it.
+_PROOFS = const(3)
+_LOST = const(12)
 
 
 async def run(device, expired, forced):
@@ -24,7 +28,7 @@ async def run(device, expired, forced):
     error raised. forced: the same, and it does not matter whether it is too early to ask again.
     Else an error is logged and kept, with the time of the next attempt.
     """
-    from devid import pending
+    from devid import pending, schedule
 
     settings, store = device._settings, device._store()
     again = expired and _credential(settings)
@@ -32,7 +36,10 @@ async def run(device, expired, forced):
         return await _anew(device)  # the server said "not yet" to that
     waiting = pending.load(store, pending.wish(settings, device._record.certificate), device._log)
     left = 0 if forced else pending.too_early(waiting, device._limits, device._log)
-    del pending, store
+    new, now = waiting.certificate, unix_time.now()
+    if new and now > schedule.renewal(new, 1, waiting.chain)[1]:
+        waiting = pending.nothing(waiting.wish)  # it has ended before it could be proved
+    del new, pending, schedule, store
     await let_go(*FOR_TRUST)
     if left:
         if not expired:
@@ -168,7 +175,8 @@ def _failed(device, failure):
     store, record, limits = device._store(), device._record, device._limits
     wanted = pending.wish(device._settings, record.certificate)
     waiting = pending.load(store, wanted, device._log)
-    if waiting.certificate and waiting.tries >= _PROOFS:
+    most = _LOST if isinstance(failure, NetworkError) else _PROOFS
+    if waiting.certificate and waiting.tries >= most:
         waiting = pending.nothing(wanted)
     longest = schedule.longest_wait(record.certificate, limits, record.chain)
     pending.refused(failure, store, waiting, limits, longest)

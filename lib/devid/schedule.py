@@ -58,6 +58,11 @@ def backoff(tries, first, most):
     return 1 + int.from_bytes(os.urandom(4), "big") % most
 
 
+def farthest(limits):
+    """Return the longest wait (seconds) of all, the server's or ours."""
+    return max(limits.MAX_RETRY_AFTER, limits.RETRY_MAX)
+
+
 def plan(device):
     """Return (action, when) of what comes next for a devid.DeviceIdentity: see its status()."""
     from devid import pending
@@ -70,13 +75,14 @@ def plan(device):
     del pending
     forget("devid.")
     until = waiting.until if waiting else 0
-    if until > unix_time.now() + device._limits.MAX_RETRY_AFTER:
+    if until > unix_time.now() + farthest(device._limits):
         until = 0  # the clock was set back
     if record is None:
         return "approve" if device._trust().asks else "enroll", until
     refresh = refresh_due(device)
     due, _ = renewal(record.certificate, device._settings.renew_at, record.chain)
-    if device._renewed:  # a new one may be due already, where its CA ends: then it waits, too
+    if device._renewed <= unix_time.now():  # as above
+        # A new one may be due already, where its CA ends: then it waits, too.
         wait = longest_wait(record.certificate, device._limits, record.chain)
         due = max(due, device._renewed + wait)
     renew = max(due, until)
@@ -85,7 +91,8 @@ def plan(device):
 
 def refresh_due(device):
     """Return when a device asks /cacerts anew, Unix seconds; at most once a day in vain."""
-    return max(device._trust().refresh_due(), device._asked + _DAY if device._asked else 0)
+    asked = device._asked if device._asked <= unix_time.now() else 0  # the clock was set back
+    return max(device._trust().refresh_due(), asked and asked + _DAY)
 
 
 def _unique_id():

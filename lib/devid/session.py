@@ -10,6 +10,7 @@ from micropython import const
 from devid import FOR_TRUST
 
 _INFO = const(20)
+_WARNING = const(30)
 _ERROR = const(40)
 _DAY = const(86400)
 
@@ -74,22 +75,26 @@ def keep_trust(device, client):
 async def commit(device, private, certificate, chain):
     """Make this the identity; what waited, and the one-time secret, are over with it.
 
-    private: SEC 1 DER, certificate: DER, bytes-like; chain: list of DER. Raises StorageError.
+    private: SEC 1 DER, certificate: DER, bytes-like; chain: list of DER. Raises StorageError; then
+    nothing has changed.
     """
     from devid import record, store
 
     found = record.Record(private, bytes(certificate), chain)
+    kept = device._store()
     try:
-        kept = device._store()
         kept.commit({store.IDENTITY: record.parts(found), store.PENDING: None})
-        device._record = found
-        device._renewed = unix_time.now()
-        await asyncio.sleep(0)
-        kept.settle()
-        await asyncio.sleep(0)
     except EstError as error:
         error.step = "store"
         raise
+    device._record = found
+    device._renewed = unix_time.now()
+    await asyncio.sleep(0)
+    try:
+        kept.settle()
+    except (EstError, MemoryError) as error:  # it stands in one slot
+        device._log(_WARNING, "store: the identity is in one slot of two: %s" % error)
+    await asyncio.sleep(0)
     device._log(_INFO, "store: identity committed")
     forget_secret(device)
     _changed(device)
