@@ -4,15 +4,23 @@ import hashlib
 from binascii import hexlify
 
 from checks import raises, vector
-from devid import settings
+from devid import settings, trust
 from devid.record import Record
 from devid.store import TRUST, Store
 from devid.trust import TrustStores
 from est_errors import ConfigError, TrustError
-from pki import cms, pem, x509
+from pki import cms, pem, signature, x509
 
 CA = cms.certificates(vector("rfc9148/cacerts.p7.der"), 8)
 OTHERS = cms.certificates(vector("rfc7030/cacerts.p7.der"), 8)
+
+
+def sha512(octets):
+    hasher = signature.new_hash(3)
+    hasher.update(octets)
+    return hasher.digest()
+
+
 PIN = hashlib.sha256(CA[0]).digest()
 HEX = hexlify(PIN).decode()
 
@@ -116,6 +124,55 @@ def test_another_fingerprint_in_the_settings_begins_anew():
     device.settle(fingerprint="ab" * 32)
     given = device.boot().arguments()
     assert not given["anchors"] and given["fingerprint"] == "ab" * 32
+
+
+def test_another_way_to_write_a_fingerprint_keeps_the_trust():
+    colons = ":".join(HEX.upper()[at : at + 2] for at in range(0, 64, 2))
+    long = hexlify(sha512(CA[0])).decode()
+    for number, text in enumerate((HEX.upper(), colons, long, long.upper())):
+        device = Device("test_trust_l", fingerprint=HEX)
+        device.boot().keep(Verified(CA[:1]))
+        device.settle(fingerprint=text)
+        for _ in range(2):
+            given = device.boot().arguments()
+            assert given["anchors"] == CA[:1] and given["new_roots"] is False, number
+            device.boot().keep(Verified(CA[:1]))
+        # The CA's next root replaces it, and the text is taken back.
+        device.boot().keep(Verified(OTHERS[:1]))
+        device.settle(fingerprint=HEX if len(text) < 128 else long)
+        assert device.boot().arguments()["anchors"] == OTHERS[:1], number
+        assert device.boot().arguments()["new_roots"] is False, number
+
+
+def test_the_fingerprint_of_one_of_several_anchors_trusts_that_one_alone():
+    device = Device("test_trust_o", fingerprint=HEX)
+    device.boot().keep(Verified(CA[:1] + OTHERS[:1]))
+    device.settle(fingerprint=hexlify(hashlib.sha256(OTHERS[0]).digest()).decode())
+    assert device.boot().arguments()["anchors"] == OTHERS[:1]
+
+
+def test_trust_from_before_an_update_of_the_library_is_kept():
+    text = HEX.upper()
+    device = Device("test_trust_m", fingerprint=text)
+    device.boot().keep(Verified(OTHERS[:1]))  # the pinned root is replaced already
+    store = Store(device.folder)
+    kept = trust.load(store)
+    kept.given = hashlib.sha256(text.encode()).digest()  # as it was made then
+    store.commit({TRUST: trust.parts(kept)})
+    assert device.boot().arguments()["anchors"] == OTHERS[:1]
+    assert device.boot().arguments()["new_roots"] is False
+    device.boot().keep(Verified(OTHERS[:1]))
+    device.settle(fingerprint=HEX)
+    assert device.boot().arguments()["anchors"] == OTHERS[:1]
+
+
+def test_a_root_that_was_approved_wrongly_can_be_replaced():
+    device = Device("test_trust_n")
+    device.boot().propose(CA[0])
+    device.boot().approve(PIN)
+    other = hashlib.sha256(OTHERS[0]).digest()
+    device.boot().approve(other)
+    assert device.boot().arguments()["fingerprint"] == hexlify(other).decode()
 
 
 def test_a_person_approves_what_was_shown():

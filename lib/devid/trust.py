@@ -111,7 +111,7 @@ class TrustStores:
         implicit = settings.implicit if usable and not kept.implicit_off else ()
         pin = hexlify(kept.pin).decode() if kept.pin else settings.fingerprint
         pinned = not kept.anchors and not implicit
-        known = kept.origin and kept.given == self._given() and settings.new_roots != "any"
+        known = kept.origin and kept.given in self._given and settings.new_roots != "any"
         return {
             "anchors": kept.anchors,
             "authorities": kept.authorities,
@@ -146,7 +146,9 @@ class TrustStores:
         kept = self._kept
         if kept.anchors:
             raise ConfigError("this device has its trust anchors: nothing waits for approval")
-        if kept.candidate and len(fingerprint) == 32 and fingerprint != kept.candidate:
+        # With a pin there was an approval already, which may have been wrong.
+        waits = kept.candidate and not kept.pin
+        if waits and len(fingerprint) == 32 and fingerprint != kept.candidate:
             raise TrustError(
                 "the root that waits for approval is %s, not %s: not approved"
                 % (hexlify(kept.candidate).decode(), hexlify(fingerprint).decode()),
@@ -169,7 +171,7 @@ class TrustStores:
         kept = self._kept
         changed = client.anchors != kept.anchors or client.authorities != kept.authorities
         authorised = "%s, %s" % client.authorised
-        given = self._given()
+        given = self._given[0]
         changes = {} if time is None else {TIME: (time.to_bytes(5, "big"),)}
         if not changed and (kept.authorised, kept.given) == (authorised, given):
             if changes:
@@ -263,9 +265,15 @@ class TrustStores:
         kept, settings = self._kept, self._settings
         if settings.implicit_off:
             kept.implicit_off = True
-        if kept.given == self._given():
+        given = self._given = _given(settings)
+        if kept.given in given:
             return
         if settings.fingerprint and kept.origin:
+            same = _matching(_plain(settings), kept.anchors)
+            if same:  # it is another way to write what is trusted already: that alone
+                kept.anchors = same
+                given.append(kept.given)
+                return
             # Another CA than before is to be trusted: begin anew, with its fingerprint.
             self._kept = Trust()
             self._kept.implicit_off = kept.implicit_off
@@ -273,16 +281,39 @@ class TrustStores:
             if raw not in self._kept.anchors:
                 self._kept.anchors.append(raw)
 
-    def _given(self):
-        """Return the SHA-256 of the trust that the settings give."""
-        digest = hashlib.sha256((self._settings.fingerprint or "").encode())
-        for raw in self._settings.anchors:
-            digest.update(raw)
-        return digest.digest()
-
     def _origin(self):
         if self._settings.anchors:
             return "installed"
         if self._kept.pin:
             return "approved"
         return "pinned" if self._settings.fingerprint else "implicit"
+
+
+def _plain(settings):
+    """Return the fingerprint of the settings, however it is written, as lower-case hex (str)."""
+    return (settings.fingerprint or "").replace(":", "").replace(" ", "").lower()
+
+
+def _given(settings):
+    """Return the SHA-256 of the trust that the settings give, in a list; behind it that of earlier
+    versions, which took the fingerprint as it is written."""
+    found = []
+    for text in (_plain(settings), settings.fingerprint or ""):
+        digest = hashlib.sha256(text.encode())
+        for raw in settings.anchors:
+            digest.update(raw)
+        found.append(digest.digest())
+    return found
+
+
+def _matching(digits, anchors):
+    """Return those of the anchors, as a list, whose fingerprint (lower-case hex) this is."""
+    from pki import signature
+
+    found = []
+    for raw in anchors:
+        hasher = signature.new_hash(1 if len(digits) == 64 else 3)
+        hasher.update(raw)
+        if hexlify(hasher.digest()).decode() == digits:
+            found.append(raw)
+    return found
