@@ -40,13 +40,10 @@ async def connect(ssid, password=None, max_wait=None, attempt=_ATTEMPT, log=None
     that is connected already stays so. Raises NetworkError with the radio's last reason.
     """
     wlan = network.WLAN(network.STA_IF)
-    wlan.active(True)
     spent = tries = 0
     while not wlan.isconnected():
-        if tries and tries % _RESET == 0:
-            wlan.active(False)
-            wlan.active(True)
-        reason, seconds = await _attempt(wlan, ssid, password, attempt)
+        reset = tries and tries % _RESET == 0
+        reason, seconds = await _attempt(wlan, ssid, password, attempt, reset)
         if not reason:
             break
         wait = _backoff(tries)
@@ -62,22 +59,36 @@ async def connect(ssid, password=None, max_wait=None, attempt=_ATTEMPT, log=None
 
 async def keep_connected(ssid, password=None, log=None):
     """Join the network again whenever it is lost; an endless task for the background."""
-    wlan = network.WLAN(network.STA_IF)
     while True:
-        if not wlan.isconnected():
-            if log:
-                log(30, "wifi: the connection to %r is lost" % ssid)
-            await connect(ssid, password, log=log)
-            if log:
-                log(20, "wifi: connected again")
+        try:
+            await _rejoin(ssid, password, log)
+        except Exception as error:  # the driver's or the log's: no other task would do this
+            print("wifi:", repr(error))
         await asyncio.sleep(_CHECK)
 
 
-async def _attempt(wlan, ssid, password, seconds):
-    """Try once; return (why it failed or None, how many seconds that took)."""
-    _leave(wlan)  # an attempt of the port's own would refuse ours
-    before = wlan.status()
+async def _rejoin(ssid, password, log):
+    if network.WLAN(network.STA_IF).isconnected():
+        return
+    if log:
+        log(30, "wifi: the connection to %r is lost" % ssid)
+    await connect(ssid, password, log=log)
+    if log:
+        log(20, "wifi: connected again")
+
+
+async def _attempt(wlan, ssid, password, seconds, reset):
+    """Try once; return (why it failed or None, how many seconds that took).
+
+    reset: whether the radio is switched off before.
+    """
     try:
+        if reset:
+            wlan.active(False)
+        if not wlan.active():
+            wlan.active(True)
+        _leave(wlan)  # an attempt of the port's own would refuse ours
+        before = wlan.status()
         wlan.connect(ssid, password)
     except (OSError, RuntimeError) as error:  # RuntimeError: "Wifi Unknown Error" of the ESP32
         return "the radio says %s" % error, 0

@@ -168,6 +168,40 @@ def test_attempts_end_in_time_and_the_radio_is_started_anew(flash, interpreter):
     assert time.monotonic() - started < 30
 
 
+def test_nothing_that_the_radio_or_the_log_raises_ends_the_task(flash, interpreter):
+    (flash / "radio.json").write_text(json.dumps({"refusals": 6}))
+    (flash / "boot.py").write_text(
+        "import asyncio, network, wifi\n"
+        "real, failing = network.WLAN.active, ['on', 'off', 'on']\n"
+        "def active(self, on=None):\n"
+        "    if on is not None and failing and failing[-1] == ('on' if on else 'off'):\n"
+        "        failing.pop()\n"
+        "        raise RuntimeError('Wifi Unknown Error 0x0101')\n"
+        "    return real(self, on)\n"
+        "network.WLAN.active = active\n"
+        "logs = []\n"
+        "def log(level, text):\n"
+        "    logs.append(text)\n"
+        "    if len(logs) == 1:\n"
+        "        raise OSError(28)\n"
+        "class Hasty:\n"
+        "    async def sleep(self, seconds):\n"
+        "        await asyncio.sleep(0)\n"
+        "wifi.asyncio = Hasty()\n"
+        "async def main():\n"
+        "    task = asyncio.create_task(wifi.keep_connected('home', log=log))\n"
+        "    for _ in range(200):\n"
+        "        await asyncio.sleep(0.01)\n"
+        "        if logs and logs[-1] == 'wifi: connected again':\n"
+        "            break\n"
+        "    print('ended', task.done(), 'failing', failing)\n"
+        "    print('told', sum('0x0101' in text for text in logs), logs[-1])\n"
+        "asyncio.run(main())\n"
+    )
+    went = boot_alone(flash, interpreter)
+    assert "ended False failing []" in went and "told 3 wifi: connected again" in went, went
+
+
 def boot_alone(flash, interpreter):
     """Run boot.py, and whatever main.py then says; return the lines."""
     return simulation.boot(flash, interpreter, None, False, print).lines

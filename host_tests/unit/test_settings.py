@@ -198,3 +198,12 @@ def test_a_pre_shared_key_is_hex():
     assert "S3cret" not in str(raises(ConfigError, settings.parse, values))
     values["credential"] = {"psk_identity": "device-7"}
     raises(ConfigError, settings.parse, values)
+
+
+def test_the_file_is_known_wherever_the_application_goes():
+    with open("test_settings.json", "w") as file:
+        json.dump(GOOD, file)
+    assert settings.load("test_settings.json").path == os.getcwd() + "/test_settings.json"
+    here = os.getcwd() + "/test_settings.json"
+    assert settings.load(here).path == here
+    os.remove(here)

@@ -47,7 +47,7 @@ class DeviceIdentity:
         self._limits = limits
         self._log = _guarded(log)
         self.on_change = on_change
-        self._folder = _absolute(settings.storage)
+        self._folder = absolute(settings.storage)
         self._record = None
         self.clock_assumed = False
         self._lead = None  # of the clock, where devid.clock has set it
@@ -258,7 +258,7 @@ class DeviceIdentity:
         return self._record
 
 
-def _absolute(folder):
+def absolute(folder):
     """Return folder as an absolute path, so that an application may change its directory."""
     if folder.startswith("/"):
         return folder

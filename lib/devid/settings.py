@@ -91,7 +91,9 @@ def load(path):
         if values is None:
             raise
     found = parse(values)
-    found.path = path
+    from devid import absolute
+
+    found.path = absolute(path)
     return found
 
 
