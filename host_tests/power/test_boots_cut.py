@@ -43,9 +43,21 @@ def test_an_image_boots_as_a_folder_does_and_keeps_its_identity(server, interpre
     assert first.status == 0, first.err
     assert first.json["flash_operations"] > 10 and "key matches" in first.json["verified"]
     assert image.stat().st_size == 2 << 20 and (tmp_path / "c.pem").exists()
+    assert image.stat().st_mode & 0o077 == 0, "its owner's alone"
     second = estctl("device", *options)
     assert second.status == 0 and second.json["serial"] == first.json["serial"], second.err
     assert second.json["flash_operations"] == 0, "a boot with nothing to do spares the flash"
+
+
+def test_an_image_imports_nothing_from_where_estctl_is_started(
+    server, interpreter, tmp_path, monkeypatch
+):
+    board = Board(tmp_path / "board.img", *settings_for(server), interpreter)
+    (tmp_path / "time").mkdir()  # as a simulated time is often called
+    (tmp_path / "ssl.py").write_text("raise ValueError")
+    monkeypatch.chdir(tmp_path)
+    went = board.boot()
+    assert went.report and went.report["failure"] is None, went.lines
 
 
 def test_a_power_cut_is_told_and_the_next_boot_goes_on(server, interpreter, tmp_path):

@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import signal
 import socket
+import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,8 +13,11 @@ from pathlib import Path
 import pytest
 import slots
 from certs_only import certs_only
-from commands import estctl, openssl
+from commands import ESTCTL, estctl, openssl
+from est_errors import ConfigError
 from estctl import interpreters, library, simulation
+from estctl.flash import opened
+from estctl.timeline import Timeline
 from probing import der
 from scripted_server import ScriptedServer, answers, response
 
@@ -371,7 +377,10 @@ def test_the_password_stands_only_in_the_settings(server, interpreter, tmp_path)
         p.name for p in flash.rglob("*") if p.is_file() and password.encode() in p.read_bytes()
     ]
     assert holders == ["device.json"]
-    assert (flash / "device.json").stat().st_mode & 0o077 == 0
+    assert all(
+        stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        for path in (flash, flash / "device.json", *(flash / "identity").rglob("*"))
+    )
     assert json.loads((flash / "device.json").read_text())["credential"]["password"] == password
 
 
@@ -409,3 +418,110 @@ def test_what_makes_no_sense_is_a_usage_error(server, tmp_path):
         ["--flash", tmp_path / "f", "--url", "http://127.0.0.1", "--anchors", server.anchors],
     ):
         assert estctl("device", *options).status == 2, options
+
+
+class TestWrongInput:
+    """Each is one line and status 2, and nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("option", "text"),
+        [
+            (["--subject", "CN=other"], "--subject would change nothing"),
+            (["--user", "x", "--san", "dns:x"], "--user, --san would change nothing"),
+            (["--link", "demanded"], "--link would change nothing"),
+            (["--max-wait", "4"], "is no JSON object"),
+            (["--flash-size", "1024"], "is a folder"),
+            (["--clock", "device.json"], "cannot be used as a folder"),
+        ],
+    )
+    def test_of_a_board_that_has_its_settings(self, tmp_path, monkeypatch, option, text):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "device.json").write_text("[]")
+        done = estctl("device", "--flash", tmp_path, *option)
+        assert done.status == 2 and text in done.err and done.err.count("\n") == 1, done.err
+        assert (tmp_path / "device.json").read_text() == "[]"
+
+    def test_a_folder_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").touch()
+        at = ["--url", "https://127.0.0.1", "--fingerprint", "ab" * 32]
+        done = estctl("device", "--flash", tmp_path / "file" / "board", *at)
+        assert done.status == 2 and "file/board cannot be used" in done.err, done.err
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize("option", [["--advance", "1e300"], ["--speed", "inf"]])
+    def test_a_time_that_no_interpreter_lives_to_see(self, tmp_path, option):
+        done = estctl("device", "--flash", tmp_path, "--clock", tmp_path, *option)
+        assert done.status == 2 and option[0] in done.err, done.err
+
+    @pytest.mark.parametrize("content", [b"tomorrow", b"\xff", b"nan", b"1e300"])
+    def test_a_clock_of_something_else(self, tmp_path, content):
+        (tmp_path / "board").write_bytes(content)
+        with pytest.raises(ConfigError, match=str(tmp_path / "board")):
+            Timeline(tmp_path)
+
+    def test_a_clock_is_not_moved_too_far(self, tmp_path):
+        timeline = Timeline(tmp_path)
+        with pytest.raises(ConfigError, match="200 years"):
+            timeline.advance(1e12)
+        assert abs(timeline.now() - time.time()) < 60
+
+    @pytest.mark.parametrize("heap", ["0", "0k", "1023", "1025m", "99999999999m"])
+    def test_a_heap_with_which_nothing_starts(self, interpreter, tmp_path, heap):
+        with pytest.raises(ConfigError, match="--heap"):
+            simulation.boot(tmp_path, interpreter, heap, False, print)
+
+    def test_another_size_of_an_image_that_is_there(self, tmp_path):
+        image = tmp_path / "board.img"
+        image.write_bytes(bytes(1 << 20))
+        before = image.read_bytes()
+        with pytest.raises(ConfigError, match="has 1024 KiB"), opened(image, 2048):
+            pass
+        assert image.read_bytes() == before
+
+
+@pytest.fixture
+def lonely(interpreter, tmp_path):
+    """The flash of a board whose server cannot be reached."""
+    simulation.prepare(tmp_path / "flash", "UNIX", False)
+    settings = {"url": "https://127.0.0.1:1", "subject": "CN=x", "ntp": False, "max_wait": 0}
+    trust = {"trust": {"fingerprint": "ab" * 32}}
+    simulation.write_settings(tmp_path / "flash", {**settings, **trust}, {})
+    return tmp_path / "flash"
+
+
+def test_what_lies_where_estctl_is_started_is_not_imported(
+    lonely, interpreter, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("asyncio", "json", "simulate", "ssl", "time"):
+        (tmp_path / f"{name}.py").write_text("raise ValueError")
+    went = simulation.boot(lonely, interpreter, None, False, print)
+    assert went.report and went.report["failure"] == "NetworkError", went.lines
+
+
+def test_a_board_may_print_what_it_likes(lonely, interpreter):
+    (lonely / "boot.py").write_text(
+        "import sys\n"
+        "sys.stdout.buffer.write(b'\\xff\\n')\n"
+        "sys.stdout.flush() if hasattr(sys.stdout, 'flush') else None\n"
+        """print('{"live_heap": 1}\\n{"live_heap"\\n{"sleep": "x"}\\n{"' + '[' * 9999)\n"""
+    )
+    went = simulation.boot(lonely, interpreter, None, False, print)
+    assert went.report and went.report["failure"] == "NetworkError", went.lines
+    assert went.lines[:4] == ["\\xff", '{"live_heap": 1}', '{"live_heap"', '{"sleep": "x"}']
+
+
+def test_the_end_of_estctl_is_the_end_of_its_board(interpreter, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        at = ["--url", f"https://127.0.0.1:{nobody.getsockname()[1]}", "--fingerprint", "ab" * 32]
+        command = [*ESTCTL, "device", "--flash", tmp_path, "--interpreter", interpreter, *at]
+        process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
+        nobody.settimeout(30)
+        connection, _ = nobody.accept()
+        with connection:
+            process.send_signal(signal.SIGTERM)
+            _, text = process.communicate(timeout=20)
+            assert process.returncode and "Traceback" not in text, text
+            connection.settimeout(5)
+            while connection.recv(4096):  # its ClientHello, and then the end of the connection
+                pass

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import shlex
+import signal
 import sys
 import time
 from enum import Enum
@@ -39,6 +40,14 @@ Interpreter = Enum(  # type: ignore[misc]
 
 
 _DAY = 86400  # seconds
+_MOST_DAYS = 36500  # that may pass at once
+# Options of what device.json says; without --url it stays as it is.
+_IN_SETTINGS = (
+    *("anchors", "fingerprint", "implicit", "keep_implicit", "revocation"),
+    *("user", "password_file", "cert", "key", "p12", "p12_password_file"),
+    *("token_file", "token_at_once", "psk_identity", "psk_key_file", "keep_credential"),
+    *("allow_redirect", "link", "subject", "san"),
+)
 
 
 class CutMode(str, Enum):
@@ -50,6 +59,7 @@ class CutMode(str, Enum):
 
 
 def device(
+    context: typer.Context,
     flash: Annotated[
         Path,
         typer.Option(
@@ -120,7 +130,9 @@ def device(
     ] = False,
     flash_size: Annotated[
         int | None,
-        typer.Option("--flash-size", min=512, help="KiB of a new image.", show_default="2048"),
+        typer.Option(
+            "--flash-size", min=512, max=65536, help="KiB of a new image.", show_default="2048"
+        ),
     ] = None,
     power_cut_at: Annotated[
         int | None,
@@ -136,11 +148,21 @@ def device(
     ] = None,
     advance: Annotated[
         float,
-        typer.Option("--advance", min=0, help="Days that pass before the boot; with --clock."),
+        typer.Option(
+            "--advance",
+            min=0,
+            max=_MOST_DAYS,
+            help="Days that pass before the boot; with --clock.",
+        ),
     ] = 0,
     speed: Annotated[
         float,
-        typer.Option("--speed", min=1, help="The identity's waits take 1/SPEED; with --clock."),
+        typer.Option(
+            "--speed",
+            min=1,
+            max=1e9,
+            help="The identity's waits take 1/SPEED; with --clock.",
+        ),
     ] = 1,
     out_cert: options.OutCert = None,
     out_key: options.OutKey = None,
@@ -148,6 +170,8 @@ def device(
     as_json: options.Json = False,
 ) -> None:
     """Boot a simulated board: it makes its key, enrols, and stores its identity."""
+    # SIGTERM ends it as Ctrl-C does, and the interpreter with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
             files.check_writable(out_cert, out_key, out_ca)
@@ -156,7 +180,7 @@ def device(
                 raise est.ConfigError(f"{name} needs --clock: the folder of the time that passes")
             timeline = Timeline(clock) if clock else None
             chip = stack.enter_context(opened(flash, flash_size))
-            flash = chip.folder
+            folder = chip.folder
             if url is not None:
                 who = options.credential(
                     user,
@@ -184,23 +208,18 @@ def device(
                 if link.policy:
                     settings["link"] = link.policy
                 settings["max_wait"] = max_wait or 0
-                simulation.write_settings(flash, settings, stored)
-            elif not any((flash / name).is_file() for name in ("device.json", "device.json.new")):
+                simulation.write_settings(folder, settings, stored)
+            elif not any((folder / name).is_file() for name in ("device.json", "device.json.new")):
                 raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
-            elif (
-                any(
-                    (anchors, fingerprint, implicit, keep_implicit, user, password_file, cert, key)
+            elif given := _given(context):
+                raise est.ConfigError(
+                    f"{given} would change nothing: device.json is written anew only with --url"
                 )
-                or any((p12, token_file, token_at_once, keep_credential, allow_redirect, san))
-                or any((psk_identity, psk_key_file, link.policy))
-                or revocation != options.Policy.OFF
-            ):
-                raise est.ConfigError("what goes into device.json is written anew only with --url")
             elif max_wait is not None:
-                simulation.change_setting(flash, "max_wait", max_wait)
+                simulation.change_setting(folder, "max_wait", max_wait)
             compiled = not source and interpreter.value != "cpython"
             march = UNIX_MARCH.get(simulation.INTERPRETERS[interpreter.value] or "", "")
-            ready = library_folder(board, march if compiled else "") if chip.image else flash
+            ready = library_folder(board, march if compiled else "") if chip.image else folder
             simulation.prepare(ready, board, compiled, march)
             if chip.image:
                 chip.put(ready)
@@ -224,7 +243,7 @@ def device(
             if power_cut_at and took is not None and took < power_cut_at:
                 text = f"the boot ended after {took} flash operations, before --power-cut-at"
                 print(f"estctl: {text} {power_cut_at}: the power was not cut", file=sys.stderr)
-            values = _result(flash, went)
+            values = _result(folder, went)
             record, authorities = values.pop("record"), values.pop("ca")
             if out_key:
                 files.write_key(out_key, record.key)
@@ -241,9 +260,19 @@ def device(
                 f" (here: estctl device --flash {place} --approve {error.fingerprint})"
             )
         output.fail(error, as_json)
+    except OSError as error:
+        text = f"{error.filename or flash} cannot be used: {error.strerror or error}"
+        output.fail(est.ConfigError(text), as_json)
     if not as_json:
         del values["console"]  # it was shown while the board ran
     output.report(values, as_json, "The board's identity")
+
+
+def _given(context: typer.Context) -> str:
+    """Return the options of the settings that the command line has, as text; "": none."""
+    sources = ((name, context.get_parameter_source(name)) for name in _IN_SETTINGS)
+    names = [name for name, source in sources if source and source.name == "COMMANDLINE"]
+    return ", ".join("--" + name.replace("_", "-") for name in names)
 
 
 def _show(log: output.Log, line: str) -> None:
@@ -354,7 +383,10 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
 
 def _names_an_anchor(flash: Path, trust: Trust) -> bool:
     """Tell whether the settings' fingerprint is an anchor's: its CA has not changed keys since."""
-    settings = json.loads(files.read(flash / "device.json", "settings"))
+    try:
+        settings = json.loads(files.read(flash / "device.json", "settings"))
+    except ValueError:
+        return False  # MicroPython takes more for JSON than Python does
     named = str(settings.get("trust", {}).get("fingerprint", "")).replace(":", "").lower()
     hashes = (hashlib.sha256, hashlib.sha512)
     return named in [one(der).hexdigest() for one in hashes for der in trust.anchors]

@@ -61,6 +61,7 @@ class Flash:
             text=True,
             timeout=_DEADLINE,
             check=False,
+            umask=0o077,  # keys are in the image, and in the folder
         )
         if done.returncode:
             last = (done.stdout + done.stderr).strip().splitlines() or ["it does not say why"]
@@ -74,7 +75,12 @@ def is_image(path: Path, kib: int | None) -> bool:
 
 @contextlib.contextmanager
 def opened(path: Path, kib: int | None = None) -> Iterator[Flash]:
-    """Give the Flash at a path. kib: size of a new image, in KiB."""
+    """Give the Flash at a path. kib: size of a new image, in KiB.
+
+    Raises ConfigError where what is there has another size, or is a folder.
+    """
+    if kib is not None and path.exists():
+        _check_size(path, kib)
     if not is_image(path, kib):
         yield Flash(path)
         return
@@ -85,6 +91,14 @@ def opened(path: Path, kib: int | None = None) -> Iterator[Flash]:
         if not unique.exists():  # the chip has it from its maker: it costs no flash operation
             unique.write_bytes(os.urandom(8))
         yield flash
+
+
+def _check_size(path: Path, kib: int) -> None:
+    if path.is_dir():
+        raise ConfigError(f"--flash-size is of an image, and {path} is a folder")
+    found = path.stat().st_size // 1024
+    if found // BLOCK_KIB != kib // BLOCK_KIB:
+        raise ConfigError(f"the image {path} has {found} KiB: leave --flash-size out")
 
 
 def library_folder(board: str, march: str) -> Path:

@@ -29,6 +29,10 @@ INTERPRETERS = {
     "cpython": None,
 }
 _BOOT_DEADLINE = 900  # seconds; each step on the board has its own, shorter one
+# What is in the last line of simulate.py; an application may print JSON of its own.
+_REPORT = {"failure", "error", "step", "status", "live_heap", "flash_operations"}
+_LEAST_HEAP, _MOST_HEAP = 1 << 10, 1 << 30  # with less it does not start, with more it may crash
+_FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 @dataclass
@@ -70,7 +74,7 @@ def prepare(flash: Path, board: str, compiled: bool, march: str = "") -> None:
 
 def write_settings(flash: Path, settings: dict[str, Any], files: dict[str, bytes]) -> None:
     """Write device.json and the files that it names."""
-    flash.mkdir(parents=True, exist_ok=True)
+    flash.mkdir(0o700, parents=True, exist_ok=True)
     for name, content in files.items():
         _write_private(flash / name, content)
     _write_private(flash / "device.json", json.dumps(settings, indent=2).encode())
@@ -80,8 +84,10 @@ def change_setting(flash: Path, name: str, value: Any) -> None:
     """Change one setting of device.json. Raises ConfigError where it cannot be read."""
     try:
         settings = json.loads((flash / "device.json").read_bytes())
-    except ValueError:
-        raise ConfigError(f"{flash / 'device.json'} is not JSON") from None
+    except (ValueError, RecursionError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{flash / 'device.json'} is no JSON object")
     write_settings(flash, {**settings, name: value}, {})
 
 
@@ -140,7 +146,10 @@ def boot(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="backslashreplace",  # an application may print any octets
+        cwd=shims[0],  # MicroPython imports from there: no module of the user's own folder
+        umask=0o077,  # what the board stores holds keys
         env={**os.environ, **environment},
     ) as process:
         assert process.stdout is not None and process.stdin is not None
@@ -149,13 +158,14 @@ def boot(
         try:
             for line in process.stdout:
                 line = line.rstrip("\n")
-                if line.startswith('{"') and '"live_heap"' in line:
-                    report = json.loads(line)
+                said = _message(line)
+                if said.keys() >= _REPORT:
+                    report = said
                     if report["failure"] == "PowerCut":
                         break  # what a board without power has to say
                     continue
-                if timeline and line.startswith('{"sleep": '):
-                    seconds = json.loads(line)["sleep"]
+                seconds = said.get("sleep")
+                if timeline and isinstance(seconds, float):
                     (on_sleep or timeline.advance)(seconds * (1 - 1 / speed))
                     process.stdin.write("\n")
                     process.stdin.flush()
@@ -168,6 +178,14 @@ def boot(
     return Boot(report, lines, time.monotonic() - started, ended)
 
 
+def _message(line: str) -> dict[str, Any]:
+    """Return the JSON object that a line of the board is, or {}: it is text of its own."""
+    try:
+        return dict(json.loads(line)) if line.startswith('{"') else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
 def _command(interpreter: str, heap: str | None) -> list[str]:
     """Return the start of the command line for an interpreter."""
     name = INTERPRETERS[interpreter]
@@ -178,8 +196,11 @@ def _command(interpreter: str, heap: str | None) -> list[str]:
     program = interpreters.find(name)
     if program is None:
         raise ConfigError(interpreters.why_missing(name))
-    if heap and not re.fullmatch(r"[0-9]+[kKmM]?", heap):
+    size = re.fullmatch(r"([0-9]{1,10})([kKmM]?)", heap) if heap else None
+    if heap and not size:
         raise ConfigError(f"--heap {heap}: give bytes, or a number with k or m, such as 96k")
+    if size and not _LEAST_HEAP <= int(size[1]) * _FACTORS[size[2].lower()] <= _MOST_HEAP:
+        raise ConfigError(f"--heap {heap}: give 1k to 1024m")
     return [str(program)] + (["-X", f"heapsize={heap}"] if heap else [])
 
 
