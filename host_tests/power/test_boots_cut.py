@@ -70,6 +70,26 @@ def test_a_power_cut_is_told_and_the_next_boot_goes_on(server, interpreter, tmp_
     assert f"ended after {late.json['flash_operations']} flash operations" in late.err
 
 
+def test_a_power_cut_is_told_in_words_alone(server, tmp_path):
+    if interpreters.find("unix32") is None:
+        pytest.skip(interpreters.why_missing("unix32"))
+    # In a small heap the collector finds the files that were open, and complains of each.
+    options = ["--flash", tmp_path / "board.img", "--interpreter", "micropython32"]
+    at = [*server.at, *server.credential, "--heap", "96k", "--power-cut-at", "37"]
+    cut = estctl("device", *options, *at)
+    assert "the power was cut at flash operation 37: " in cut.err
+    assert "OSError" not in cut.err, cut.err
+
+
+def test_a_power_cut_is_told_whatever_an_application_makes_of_it(server, tmp_path):
+    app = "async def main(_):\n    try:\n        open('x', 'w').close()\n"
+    app += "    except BaseException:\n        raise OSError(5)\n"
+    board = Board(tmp_path / "board.img", *settings_for(server), app=app)
+    assert board.boot().report["failure"] is None
+    went = board.boot(power_cut=(1, "before"))
+    assert went.report and went.report["failure"] == "PowerCut", went.lines
+
+
 def test_what_is_no_image_and_what_cannot_use_one_are_clear_errors(server, tmp_path):
     at = [*server.at, *server.credential, "--subject", "CN=x"]
     (tmp_path / "nonsense.img").write_bytes(b"no littlefs")
