@@ -1,5 +1,6 @@
 """The client commands of estctl: files, exit statuses, JSON, secrets."""
 
+import json
 import os
 import resource
 import ssl
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 import trustme
+import typer
 from certs_only import certs_only, issue, request
 from commands import ESTCTL, estctl, openssl
 from cryptography import x509
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from estctl import files, options, output
+from estctl.deploy import deploy
 from probing import der
 from scripted_server import ScriptedServer, response
 
@@ -455,6 +458,47 @@ def test_help_is_whole_in_80_columns(command, monkeypatch):
     shown = estctl(command, "--help").out
     assert "email:ADDRESS" in shown or command == "reenroll"
     assert "…" not in shown and "demanded|" not in shown
+
+
+SETTINGS = {"url": "https://h", "subject": "CN=x", "trust": {"fingerprint": "ab" * 32}}
+PSK = {"psk_identity": "x", "psk_key": "00" * 16}
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (b"\xef\xbb\xbf" + json.dumps(SETTINGS).encode(), "byte order mark"),
+        (json.dumps(SETTINGS).encode("utf-16"), "not UTF-8"),
+        (b"[" * 5000, "not JSON"),
+        (b'{"san": ' + b"[" * 900 + b"]" * 900 + b"}", "san is a list"),
+        ({"max_wait": True}, "max_wait is"),
+        ({"max_wait": -1}, "max_wait is"),
+        ({"url": "https://h/b c"}, "url: label 'b c'"),
+        ({"url": "https://h/cacerts"}, "url: label 'cacerts'"),
+        ({"trust": {"fingerprint": "zz"}}, "trust: the fingerprint"),
+        ({"trust": {"anchors": "a\0b"}}, "'a\\x00b', which has to be beside it"),
+        ({"trust": {"anchors": "\ud800"}}, "'\\ud800', which has to be beside it"),
+        ({"credential": {"user": "a:b", "password": "S3cret"}}, "credential: a user name"),
+        ({"credential": {**PSK, "psk_key": "00"}}, "credential: a pre-shared key has 16"),
+        ({"credential": {**PSK, "psk_identity": ""}}, "credential: the identity"),
+    ],
+)
+def test_settings_that_a_board_would_refuse_are_not_deployed(tmp_path, capsys, values, text):
+    content = values if isinstance(values, bytes) else json.dumps({**SETTINGS, **values}).encode()
+    (tmp_path / "device.json").write_bytes(content)
+    with pytest.raises(typer.Exit) as ended:
+        deploy("/no/such/port", "RPI_PICO_W", tmp_path / "device.json")
+    error = capsys.readouterr().err
+    assert ended.value.exit_code == 2 and text in error and error.count("\n") == 1, error
+
+
+def test_settings_that_a_board_takes_fail_at_the_port_alone(tmp_path, capsys):
+    for credential in ({}, {"user": "x", "password": "S3cret"}, PSK, {"token": "S3cret"}):
+        values = {**SETTINGS, "url": "https://h/a/b", "max_wait": 0, "credential": credential}
+        (tmp_path / "device.json").write_text(json.dumps({**values, "san": ["dns:{mac}"]}))
+        with pytest.raises(typer.Exit):
+            deploy("/no/such/port", "RPI_PICO_W", tmp_path / "device.json")
+        assert "--port /no/such/port cannot be opened" in capsys.readouterr().err
 
 
 def test_help_names_every_command():

@@ -143,7 +143,8 @@ def test_other_hosts_that_the_server_may_send_us_to():
 def test_how_long_a_boot_may_wait():
     assert settings.parse(GOOD).max_wait is None
     assert settings.parse(with_(max_wait=0)).max_wait == 0
-    raises(ConfigError, settings.parse, with_(max_wait="5"))
+    for wrong in ("5", -1, 1.5, True, False, None):
+        raises(ConfigError, settings.parse, with_(max_wait=wrong))
 
 
 def test_a_password_never_shows():

@@ -49,7 +49,7 @@ _SCHEMA = {
         "0.1 to 0.9: the part of a certificate's life after which it is renewed",
     ),
     "rekey": (bool, "false where a renewal is to keep the key"),
-    "max_wait": (int, "seconds that a boot waits in all for its network and its server"),
+    "max_wait": (int, "0 or more seconds that a boot waits in all for its network and its server"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
@@ -209,17 +209,18 @@ def _check(values):
                 "settings: unknown name %s; %s" % (name, spelling.suggestion(name, _SCHEMA))
             )
         kind, wanted = _SCHEMA[name]
-        if not isinstance(value, kind) or (isinstance(value, str) and not _text(value)):
-            raise ConfigError("settings: %s is %s" % (name, wanted))
+        good = isinstance(value, kind) and (not isinstance(value, str) or _text(value))
         if kind is list:
-            for entry in value:
-                if not _text(entry):
-                    raise ConfigError("settings: %s is %s" % (name, wanted))
-        if name == "link" and value not in ("optional", "required"):
-            raise ConfigError("settings: link is " + wanted)
-        if name == "renew_at" and not 0.1 <= value <= 0.9:
-            raise ConfigError("settings: renew_at is " + wanted)
-        if kind is dict and not _complete(name, value):
+            good = good and all(map(_text, value))
+        elif name == "link":
+            good = value in ("optional", "required")
+        elif name == "renew_at":
+            good = good and 0.1 <= value <= 0.9
+        elif name == "max_wait":  # CPython's True is an int
+            good = good and value is not True and value is not False and value >= 0
+        elif kind is dict:
+            good = good and _complete(name, value)
+        if not good:
             raise ConfigError("settings: %s is %s" % (name, wanted))
     if "url" not in values:
         raise ConfigError("settings: url is missing; it is " + _SCHEMA["url"][1])

@@ -1,6 +1,5 @@
 """The commands `deploy`, `device-status` and `erase-identity`: a real board at a serial port."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import est
 import est_errors
 import typer
 import unix_time
@@ -163,29 +163,57 @@ def _board_files(board: str, library_only: bool, march: str) -> dict[str, bytes]
 
 def _settings_files(path: Path) -> dict[str, bytes]:
     """Return device.json and the files that it names. Raises ConfigError where one is wrong."""
-    try:
-        text = path.read_bytes()
-        values = json.loads(text)
-    except OSError as error:
-        raise est_errors.ConfigError(f"--settings {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise est_errors.ConfigError(f"--settings {path} is not JSON: {error}") from None
+    content, values, filled = _json(path)
     found = {}
-    local = copy.deepcopy(values)
     for group, name in _named_files(values):
         source = path.parent / values[group][name].lstrip("/")
         try:
             found["/" + values[group][name].lstrip("/")] = source.read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that can be none
             raise est_errors.ConfigError(
-                f"--settings {path} names {values[group][name]}, which has to be beside it: "
-                f"{error.strerror}"
+                f"--settings {path} names {values[group][name]!r}, which has to be beside it: "
+                f"{getattr(error, 'strerror', error)}"
             ) from None
-        local[group][name] = str(source)
-    wanted = device_settings.parse(json.loads(options.filled(json.dumps(local))))
-    csr_parts.parts(wanted.subject, wanted.san, wanted.key_usage, wanted.ext_key_usage)
-    found[_SETTINGS] = text
+        filled[group][name] = str(source)
+    _check(device_settings.parse(filled))
+    found[_SETTINGS] = content
     return found
+
+
+def _json(path: Path) -> tuple[bytes, Any, Any]:
+    """Return a settings file, what it says, and that with a board's names filled in.
+
+    Raises ConfigError where a board could not read it.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode()
+        if text.startswith("\ufeff"):
+            raise UnicodeError
+        values = json.loads(text)
+        return content, values, json.loads(options.filled(json.dumps(values)))
+    except OSError as error:
+        reason = f": {error.strerror}"
+    except UnicodeError:
+        reason = " is not UTF-8 without a byte order mark"
+    except (ValueError, RecursionError) as error:
+        reason = f" is not JSON: {error}"
+    raise est_errors.ConfigError(f"--settings {path}{reason}")
+
+
+def _check(wanted: Any) -> None:
+    """Raise ConfigError where a board could make no client, or no request, of its settings."""
+    for name, more in (
+        ("url", {}),
+        ("trust", {"fingerprint": wanted.fingerprint}),
+        ("credential", {"user": wanted.user, "password": wanted.password}),
+        ("credential", {"psk": wanted.psk, "certificate": wanted.certificate, "key": wanted.key}),
+    ):
+        try:
+            est.Client(wanted.host, wanted.port, wanted.label, ask=True, **more)
+        except est_errors.ConfigError as error:
+            raise est_errors.ConfigError(f"settings: {name}: {error.message}") from None
+    csr_parts.parts(wanted.subject, wanted.san, wanted.key_usage, wanted.ext_key_usage)
 
 
 def _named_files(values: Any) -> Iterator[tuple[str, str]]:
