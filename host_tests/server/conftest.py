@@ -130,12 +130,12 @@ class Servers:
     def __init__(self) -> None:
         self.running: list[Server] = []
 
-    def start(self, folder: Path, *options: object) -> Server:
-        """Start one on a free port; what it says on standard error goes to folder/log."""
+    def start(self, folder: Path, *options: object, stderr: int | None = None) -> Server:
+        """Start one on a free port; what it says goes to folder/log, or to a file descriptor."""
         folder.mkdir(parents=True, exist_ok=True)
         command = [*SERVER, "--json", "--port", "0", "--dir", str(folder), *map(str, options)]
         with open(folder / "log", "wb") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr or log)
         assert process.stdout is not None
         watchdog = threading.Timer(DEADLINE, process.kill)
         watchdog.start()

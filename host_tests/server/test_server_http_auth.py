@@ -41,6 +41,14 @@ def test_what_is_wrong_with_a_digest_is_a_401_with_a_new_challenge(digest):
             ['realm="EST"', 'uri="/.well-known/est/simpleenroll"', 'username="device"'],
             "wrong user name or password",
         ),
+        (
+            [
+                'realm="EST"',
+                'uri="/.well-known/est/simpleenroll"',
+                *(f'{name}="\udcff"' for name in ("username", "nonce", "response")),
+            ],
+            "wrong user name or password",
+        ),
     ):
         answer = by_hand(digest, *parameters)
         assert answer.status == 401 and reason in answer.reason, answer
@@ -64,6 +72,8 @@ def test_a_token_is_what_the_password_file_holds(start, desk):
     )
     wrong = server.curl("simpleenroll", "--header", "Authorization: Bearer wrong", data=csr)
     assert wrong.status == 401 and wrong.reason == "wrong token\n"
+    wrong = server.curl("simpleenroll", "--header", "Authorization: Bearer \udcff", data=csr)
+    assert wrong.status == 401 and "Traceback" not in server.log
     right = server.curl("simpleenroll", "--header", f"Authorization: bearer {token}", data=csr)
     assert right.status == 200 and token not in server.log
 

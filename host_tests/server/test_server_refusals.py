@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import contextlib
+import sqlite3
 
 import pytest
 from cryptography import x509
@@ -25,6 +27,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 def test_bodies_that_are_no_request(server, body, text):
     answer = server.enroll(body)
     assert answer.status == 400 and text in answer.reason
+
+
+def test_a_body_in_another_coding_than_it_says(server):
+    answer = server.enroll(b"plain", "--header", "Content-Encoding: gzip")
+    assert answer.status == 400 and "coding" in answer.reason
+    assert "Traceback" not in server.log
+
+
+def test_what_cannot_be_recorded_is_not_issued(start, desk):
+    server = start()
+    with contextlib.closing(sqlite3.connect(server.folder / "issued.sqlite")) as database:
+        database.execute("DROP TABLE issued")
+    answer = server.enroll(desk.request("/CN=pump"))
+    assert answer.status == 503 and "cannot be recorded" in answer.reason
+    assert "Traceback" not in server.log and server.log.count("simpleenroll 503") == 1
 
 
 def test_a_damaged_request(server, desk):

@@ -51,6 +51,8 @@ def test_people_get_everything_they_need(tmp_path):
     pin = root.stdout.strip().split("=")[1].replace(":", "").lower()
     assert re.search(rf"\n  fingerprint +{pin}\n", text), "whole, to be copied"
     assert f"--password-file '{tmp_path}/a b/password'" in text
+    command = re.search(r"(\S+) device --url", text)[1]
+    assert shutil.which(command), "as it is, in a shell like this one"
     assert (tmp_path / "a b" / "password").read_text().strip() not in text
 
 
@@ -200,6 +202,9 @@ class TestWrongUsage:
             (["--tls", "1.1"], "1.1"),
             (["--ca-key", "p224"], "p224"),
             (["--days", "0"], "--days"),
+            (["--days", "99999999999"], "--days"),
+            (["--root-days", "3000000"], "--root-days"),
+            (["--clock", __file__], "cannot be used as a folder"),
             (["--label", "cacerts"], "operation"),
             (["--label", "a/fullcmc"], "operation"),
             (["--label", "a//b"], "no label"),
@@ -218,6 +223,26 @@ class TestWrongUsage:
         status, error = refused(*options)
         assert status == 2 and text in error, error
         assert "Traceback" not in error
+
+
+def test_how_long_a_certificate_may_be_valid(tmp_path):
+    for days in ({"days": 0}, {"days": 1_000_001}, {"root_days": 1_000_001}):
+        with pytest.raises(SettingsError, match="1 to 1000000 days"):
+            Settings(tmp_path, **days).check()
+    Settings(tmp_path, days=1_000_000, root_days=1_000_000).check()
+
+
+@pytest.mark.parametrize("fails", ["closed pipe", "read-only file"])
+def test_a_log_that_cannot_be_written_stops_nothing(servers, tmp_path, fails):
+    if fails == "closed pipe":
+        reader, log = os.pipe()
+        os.close(reader)
+    else:
+        log = os.open(__file__, os.O_RDONLY)
+    server = servers.start(tmp_path / "server", "--scenario", "rollover", stderr=log)
+    os.close(log)
+    for _ in range(3):
+        assert server.curl("cacerts").status == 200
 
 
 def test_a_port_in_use(refused):

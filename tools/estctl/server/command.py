@@ -2,9 +2,11 @@
 cannot listen or use its folder, 2 wrong usage)."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -12,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import est_errors
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from estctl import interpreters, output
 from estctl.server import csrattrs as attributes
@@ -22,6 +24,7 @@ from estctl.server import faults, key_generation, profiles, scenarios
 from estctl.server.events import Event
 from estctl.server.running import EstServer
 from estctl.server.settings import (
+    MOST_DAYS,
     Authentication,
     KeyKind,
     Link,
@@ -196,11 +199,23 @@ def server(
     ] = None,
     days: Annotated[
         int,
-        typer.Option("--days", min=1, help="Validity of what is issued.", rich_help_panel=_CA),
+        typer.Option(
+            "--days",
+            min=1,
+            max=MOST_DAYS,
+            help="Validity of what is issued.",
+            rich_help_panel=_CA,
+        ),
     ] = 365,
     root_days: Annotated[
         int,
-        typer.Option("--root-days", min=1, help="Validity of a new root.", rich_help_panel=_CA),
+        typer.Option(
+            "--root-days",
+            min=1,
+            max=MOST_DAYS,
+            help="Validity of a new root.",
+            rich_help_panel=_CA,
+        ),
     ] = 7300,
     roll_over: Annotated[
         RollOver | None,
@@ -328,9 +343,12 @@ def server(
 def _live_in(clock: Path) -> None:
     """Start this program anew in simulated time, unless it is there already.
 
-    Raises SettingsError where this machine has none.
+    Raises SettingsError where this machine has none, or the folder is none of a time.
     """
-    world = Timeline(clock).world
+    try:
+        world = Timeline(clock).world
+    except est_errors.ConfigError as error:
+        raise SettingsError(str(error)) from None
     if os.environ.get(interpreters.CLOCK_VARIABLE) == str(world):
         return
     python = interpreters.python_in(world)
@@ -365,9 +383,11 @@ async def _serve(settings: Settings, as_json: bool) -> None:
 
 def _show(event: Event) -> None:
     """Show a request, or a failed handshake, on standard error."""
-    line = Text(time.strftime("%H:%M:%S "), style="dim")
-    line.append(event.text, style="" if event.good else "yellow")
-    output.console.print(line, soft_wrap=True)
+    line = typer.style(time.strftime("%H:%M:%S "), dim=True)
+    line += event.text if event.good else typer.style(event.text, fg="yellow")
+    # On a full disk, or a pipe that nobody reads, it goes on serving: rich would end it.
+    with contextlib.suppress(OSError):
+        typer.echo(line, err=True, color=False if output.console.no_color else None)
 
 
 def _facts(running: EstServer) -> dict[str, str | int]:
@@ -410,18 +430,19 @@ def _introduce(facts: dict[str, str | int], phases: int, faulty: bool) -> None:
     if "bootstrap_key" in facts:
         pair = ("bootstrap_certificate", "bootstrap_key")
         who = "--cert {} --key {} --new-key".format(*(shlex.quote(str(facts[it])) for it in pair))
+    estctl = _estctl()
     commands = [
-        f"estctl cacerts {at}",
-        f"estctl enroll {at} {who} --subject CN=board-1"
+        f"{estctl} cacerts {at}",
+        f"{estctl} enroll {at} {who} --subject CN=board-1"
         " --out-cert board-1.pem --out-key board-1.key",
-        f"estctl device {at} {who.removesuffix(' --new-key')} --flash board",
+        f"{estctl} device {at} {who.removesuffix(' --new-key')} --flash board",
     ]
     if "psk_identity" in facts:
         identity, key_file = (
             shlex.quote(str(facts[name])) for name in ("psk_identity", "psk_key_file")
         )
         commands.append(
-            f"estctl enroll --url {url} --psk-identity {identity} --psk-key-file {key_file}"
+            f"{estctl} enroll --url {url} --psk-identity {identity} --psk-key-file {key_file}"
             " --subject CN=board-2 --out-cert board-2.pem --out-key board-2.key"
         )
     console.print("Try, in another terminal:")
@@ -434,6 +455,13 @@ def _introduce(facts: dict[str, str | int], phases: int, faulty: bool) -> None:
         console.print(f"The scenario has {phases} phases; to the next one:")
         console.print(f"  kill -USR1 {facts['pid']}")
     console.print("Ctrl-C ends it. Requests:")
+
+
+def _estctl() -> str:
+    """Return how a shell starts estctl: by its path where no PATH leads to it."""
+    beside = Path(sys.executable).with_name("estctl")
+    found = not shutil.which("estctl") and beside.is_file()
+    return shlex.quote(str(beside)) if found else "estctl"
 
 
 def _stop(text: str, status: int) -> None:

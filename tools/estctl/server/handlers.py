@@ -1,5 +1,6 @@
 """The EST operations as HTTP handlers (RFC 7030 section 4, RFC 8951)."""
 
+import sqlite3
 from collections.abc import Callable
 
 from aiohttp import web
@@ -195,13 +196,17 @@ class Handlers:
 
 @web.middleware
 async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn refusals, and aiohttp's own errors, into one line of text."""
+    """Turn refusals, and errors of aiohttp and of the database, into one line of text."""
     try:
         return await handler(request)
     except Refusal as error:
         refusal = error
     except web.HTTPException as error:
         refusal = _as_refusal(error)
+    except web.RequestPayloadError:
+        refusal = Refusal(400, "the body is cut off, or not in the coding that the header names")
+    except sqlite3.Error as error:
+        refusal = Refusal(503, f"what is issued cannot be recorded: {error}")
     request[NOTE] = str(refusal)
     return refusal_answer(refusal)
 

@@ -104,7 +104,7 @@ class Digest(Scheme):
             raise self.refusal("the digest is for another URL or realm")
         expected = self._response(given, request.method)
         right = hmac.compare_digest(_user(given), self._user)
-        right &= hmac.compare_digest(given.get("response", "").encode(), expected.encode())
+        right &= hmac.compare_digest(_octets(given.get("response", "")), expected.encode())
         if not right:
             raise self.refusal("wrong user name or password")
         if not self._counts(given):
@@ -119,8 +119,8 @@ class Digest(Scheme):
             return algorithm(b":".join(parts)).hexdigest()
 
         secret = digest(self._user, _REALM.encode(), self._password)
-        target = digest(method.encode(), given["uri"].encode())
-        between = (given.get(name, "").encode() for name in ("nonce", "nc", "cnonce", "qop"))
+        target = digest(method.encode(), _octets(given["uri"]))
+        between = (_octets(given.get(name, "")) for name in ("nonce", "nc", "cnonce", "qop"))
         return digest(secret.encode(), *between, target.encode())
 
     def _counts(self, given: dict[str, str]) -> bool:
@@ -147,7 +147,7 @@ class Bearer(Scheme):
         """Compare the token."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(
-            token.strip().encode(), self._password
+            _octets(token.strip()), self._password
         ):
             raise self.refusal("wrong token")
         return "token"
@@ -169,4 +169,9 @@ def _user(given: dict[str, str]) -> bytes:
     coded = given.get("username*", "")
     if coded.upper().startswith("UTF-8''"):
         return unquote_to_bytes(coded[7:])
-    return given.get("username", "").encode()
+    return _octets(given.get("username", ""))
+
+
+def _octets(text: str) -> bytes:
+    """Return the octets of a part of a header: aiohttp reads any, UTF-8 or not."""
+    return text.encode("utf-8", "surrogateescape")

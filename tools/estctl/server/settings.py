@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 OPERATIONS = ("cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen", "fullcmc")
+MOST_DAYS = 1_000_000  # of a certificate: dates end with the year 9999
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*)(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
 
@@ -101,8 +102,8 @@ class Settings:
             raise SettingsError(f"port {self.port} is not between 0 and 65535")
         if self.linked and self.tls == TlsVersions.V1_3:
             raise SettingsError("--link require needs TLS 1.2: TLS 1.3 has no tls-unique")
-        if self.days < 1 or self.root_days < 1:
-            raise SettingsError("certificates are valid for one day or more")
+        if not all(1 <= days <= MOST_DAYS for days in (self.days, self.root_days)):
+            raise SettingsError(f"certificates are valid for 1 to {MOST_DAYS} days")
         if self.roll_over and self.scenario:
             raise SettingsError("--roll-over is not for a scenario: that has its own CAs")
         for name in self.names:
