@@ -70,6 +70,12 @@ def test_a_power_cut_is_told_and_the_next_boot_goes_on(server, interpreter, tmp_
     assert f"ended after {late.json['flash_operations']} flash operations" in late.err
 
 
+def test_an_approval_names_the_image(server, tmp_path):
+    image = tmp_path / "board.img"
+    done = estctl("device", "--flash", image, "--url", server.url)
+    assert done.status == 3 and f"--flash {image} --approve {server.fingerprint}" in done.err
+
+
 def test_a_power_cut_is_told_in_words_alone(server, tmp_path):
     if interpreters.find("unix32") is None:
         pytest.skip(interpreters.why_missing("unix32"))
