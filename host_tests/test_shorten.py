@@ -82,7 +82,7 @@ def test_the_firmware_and_the_examples_use_no_private_name_of_the_library():
 
 
 def test_internal_names_are_those_of_modules_that_only_the_library_uses():
-    assert {"check_built", "fingerprint_octets", "keep_trust"} <= OURS
+    assert {"check_leaf", "fingerprint_octets", "keep_trust"} <= OURS
     # Others have these, too: an error's class, a method of files, an argument, a module.
     assert not OURS & {"EstError", "read", "check", "limits", "profile", "ensure", "generate"}
     blocks = re.findall(r"```python(.*?)```", (library.ROOT / "README.md").read_text(), re.DOTALL)

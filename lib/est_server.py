@@ -50,16 +50,14 @@ class _Server:
 
         Runs in the handshake, before anything is sent, a client certificate included.
         """
-        from pki import path_rules, server_name, x509
+        from pki import built_path, server_name, x509
 
         client = self._client
         self.store = None  # of a first attempt nothing may remain
         certificates = [x509.Certificate(raw) for raw in chain]
         if chain[-1] not in self.anchors:
             return  # TLS itself refuses it, and knows the reason; _check() makes sure
-        path_rules.check_built(
-            certificates, client._now(), server_name.SERVER_AUTH, client._limits
-        )
+        built_path.check(certificates, client._now(), server_name.SERVER_AUTH, client._limits)
         self.store = "explicit" if chain[-1] in client.anchors else "implicit"
         self.how = "name"
         leaf = certificates[0]
@@ -94,7 +92,7 @@ async def _open(client, server):
     await asyncio.sleep(0)
     if server:
         # Loaded before the handshake, in which authorise() runs.
-        from pki import path_rules, server_name, x509  # noqa: F401
+        from pki import built_path, server_name, x509
     import tls_stream
 
     stream = await tls_stream.connect(
@@ -112,6 +110,8 @@ async def _open(client, server):
     if server:
         try:
             await _check(client, server, await stream.verified())
+            del built_path, server_name, x509  # what comes next takes room, too
+            forget("pki.")
         except (EstError, MemoryError, asyncio.CancelledError):
             await stream.close()
             raise

@@ -16,7 +16,7 @@ import asyncio  # noqa: E402
 
 import est_limits  # noqa: E402
 from est_errors import EstError  # noqa: E402
-from pki import path, path_rules, signature, x509  # noqa: E402
+from pki import built_path, path, signature, x509  # noqa: E402
 
 
 async def verify(spki, algorithm, message, signature_, limits=None):
@@ -60,7 +60,7 @@ async def check(
 
 async def built(chain, now=None, purpose=None, limits=None):
     """Check a path of which the signatures were verified elsewhere."""
-    path_rules.check_built(certificates(chain), now, purpose and unhexlify(purpose), board(limits))
+    built_path.check(certificates(chain), now, purpose and unhexlify(purpose), board(limits))
     return len(chain)
 
 

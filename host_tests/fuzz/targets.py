@@ -184,12 +184,12 @@ def _walk(reader):
 def _x509(octets):
     from pki import (
         algorithms,
+        built_path,
         distribution_point,
         general_name,
         key_kind,
         name,
         oid,
-        path_rules,
         profile,
         registration_authority,
         renewal,
@@ -229,7 +229,7 @@ def _x509(octets):
         lambda: algorithms.hash_number(one.signature_algorithm),
         lambda: key_kind.text(key_kind.of_key(one.public_key)),
         lambda: profile.check(one, "it"),
-        lambda: path_rules.check_built([one], NOW),
+        lambda: built_path.check([one], NOW),
         lambda: renewal.parts(octets),
     )
 

@@ -1,18 +1,14 @@
 """What each certificate of a path has to fulfil (RFC 5280 6.1), all but the signatures.
 
 Name chaining, validity, CA flag, path length, keyUsage, extKeyUsage of the leaf, name constraints,
-unknown critical extensions and the sizes of keys and hashes. Policies are not looked at: critical
-policy constraints are refused. pki.path finds paths; check_built() takes one that TLS has found.
+unknown critical extensions and the sizes of keys. Policies are not looked at: critical policy
+constraints are refused. pki.path finds paths; pki.built_path takes one that TLS has found.
 """
 
-import est_limits
 import unix_time
 from est_errors import DerError, TrustError
-from micropython import const
 
 from pki import algorithms, oid, x509
-
-_MAX_LENGTH = const(6)  # certificates above the leaf, as in pki.path
 
 # Critical extensions that are processed here, or that do not restrict what this library does.
 _KNOWN = (
@@ -24,28 +20,6 @@ _KNOWN = (
 )
 
 
-def check_built(chain, now=None, purpose=None, limits=est_limits):
-    """Check a path of which a TLS stack has verified the signatures, without waiting.
-
-    chain: list of x509.Certificate, leaf first, trust anchor last; the anchor may be any
-    certificate that is trusted, the leaf itself too. now, purpose, limits: see pki.path.check();
-    every other check of it is made. Raises TrustError, DerError.
-    """
-    check_leaf(chain[0], now, purpose, limits)
-    if len(chain) > _MAX_LENGTH + 1:
-        raise TrustError("a path of more than %d certificates" % (_MAX_LENGTH + 1))
-    for i in range(1, len(chain)):
-        issuer, below = chain[i], chain[:i]
-        if not named(issuer, below[-1]) and not named_alike(issuer, below[-1]):
-            raise TrustError("%s is not the issuer of %s" % (label(issuer), label(below[-1])))
-        check_issuer(issuer, below, now)
-        if purpose is not None and i < len(chain) - 1:
-            # Not of RFC 5280, but all that verify TLS do so: a CA for mail is none for servers.
-            _check_purpose(issuer, issuer.extension(oid.EXT_KEY_USAGE), purpose)
-        algorithms.check_key(issuer.public_key, limits)
-        algorithms.hash_number(below[-1].signature_algorithm, limits)
-
-
 def check_leaf(leaf, now, purpose, limits):
     """Check what a certificate says about itself (RFC 5280 6.1.3 and 6.1.5)."""
     values = _extensions(leaf)
@@ -54,11 +28,12 @@ def check_leaf(leaf, now, purpose, limits):
     if not ca and (x509.key_usage(values.get(oid.KEY_USAGE)) or 0) >> x509.KEY_CERT_SIGN & 1:
         raise TrustError(label(leaf) + " may sign certificates without being a CA")
     if purpose is not None:
-        _check_purpose(leaf, values.get(oid.EXT_KEY_USAGE), purpose)
+        check_purpose(leaf, values.get(oid.EXT_KEY_USAGE), purpose)
     algorithms.check_key(leaf.public_key, limits)
 
 
-def _check_purpose(certificate, usage, purpose):
+def check_purpose(certificate, usage, purpose):
+    """Check that an extKeyUsage (its value, or None) allows a purpose (RFC 5280 4.2.1.12)."""
     if not x509.allows(usage, purpose):
         raise TrustError("%s is not meant for this purpose (extKeyUsage)" % label(certificate))
 

@@ -91,6 +91,7 @@ INTERNAL = frozenset(
         "pki/aes.py",
         "pki/algorithms.py",
         "pki/ber.py",
+        "pki/built_path.py",
         "pki/cmc_response.py",
         "pki/cmc_signer.py",
         "pki/cmc_status.py",
