@@ -38,6 +38,7 @@ _FOR_EXCHANGE = (
     "base64_stream",
     "bounded_stream",
     "est_auth",
+    "est_detour",
     "est_digest",
     "est_exchange",
     "est_redirect",

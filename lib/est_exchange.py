@@ -10,7 +10,6 @@ from heap import forget
 from micropython import const
 
 _INFO = const(20)  # of logging
-_REDIRECTS = (301, 302, 307, 308)
 
 
 async def operation(client, method, name, content_type, body, nothing, read):
@@ -40,12 +39,10 @@ async def operation(client, method, name, content_type, body, nothing, read):
 
 async def _exchange(client, method, path, content_type, body, nothing, read):
     """Send a request until its final answer: authentication and redirects included."""
-    answered = 0
-    redirects = client._limits.MAX_REDIRECTS
+    counts = [0, client._limits.MAX_REDIRECTS]
     while True:
         response = await _request(client, method, path, content_type, body)
         status = response.status
-        target = None
         if "authentication-info" in response.headers and isinstance(client._authorization, list):
             import est_digest
 
@@ -62,39 +59,14 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
 
                 read = getattr(est_response, read or "body")
                 del est_response
-            return await _within(client, read(response, client._limits, client._text))
-        if status == 401 and client._credential and not client._provisional:
-            import est_auth
+            return await within(client, read(response, client._limits, client._text))
+        import est_detour
 
-            if est_auth.answer(client, response, answered):
-                answered += 1
-                target = path
-        elif (
-            (status in _REDIRECTS or (status == 303 and method == "GET"))
-            and redirects
-            and not client._provisional
-        ):
-            import est_redirect
-
-            redirects -= 1
-            origin = client._host, client._port
-            target = await est_redirect.follow(client, path, response)
-            if origin != (client._host, client._port):
-                answered = 0  # by what the other one asks for
-        if target is None:
-            import est_refusal
-
-            limits = client._limits
-            try:
-                reason = await _within(client, est_refusal.reason(response, limits))
-            except DeadlineError:
-                reason = ""
-            raise est_refusal.error(response, reason, limits, client._now(), client._authorization)
-        path = target
+        path = await est_detour.target(client, method, path, response, counts)
         await _past(client, response)
         # It holds its connection, which may be closed by now, and a new one wants the room.
-        response = est_auth = est_redirect = None
-        forget("est_auth", "est_redirect")
+        response = est_detour = None
+        forget("est_detour")
 
 
 async def _request(client, method, path, content_type, body):
@@ -131,7 +103,7 @@ async def _request(client, method, path, content_type, body):
 async def _send(client, method, path, headers, body):
     if callable(body):
         body = await body()  # for this very connection
-    response = await _within(client, client._http.request(method, path, headers, body))
+    response = await within(client, client._http.request(method, path, headers, body))
     if client._psk:
         import est_psk
 
@@ -139,7 +111,7 @@ async def _send(client, method, path, headers, body):
     return response
 
 
-async def _within(client, step):
+async def within(client, step):
     """Bound one whole step of an exchange, however slowly its bytes trickle."""
     try:
         return await asyncio.wait_for(step, client._limits.REQUEST_TIMEOUT)
@@ -151,6 +123,6 @@ async def _past(client, response):
     """Read the rest of an answer past; a server that breaks off costs a new connection."""
     if client._http:
         try:
-            await _within(client, response.discard(client._limits.CHUNK_SIZE))
+            await within(client, response.discard(client._limits.CHUNK_SIZE))
         except EstError:
             await client.close()

@@ -71,6 +71,7 @@ INTERNAL = frozenset(
         "est_arguments.py",
         "est_auth.py",
         "est_cacerts.py",
+        "est_detour.py",
         "est_digest.py",
         "est_enroll.py",
         "est_exchange.py",
