@@ -1,6 +1,7 @@
 """Trust over the life of a simulated board: what a user sees, and what stays on flash."""
 
 import json
+import time
 
 import pytest
 import slots
@@ -62,14 +63,19 @@ class TestTime:
         assert boot(flash, "micropython", *server.at, *server.credential).status == 0
         return flash
 
-    def test_it_is_not_earlier_than_the_last_verified_time(self, enrolled):
+    def test_it_is_not_earlier_than_the_beginning_of_its_certificate(self, enrolled):
         before = boot(enrolled, "micropython", faketime="@2026-06-01 00:00:00")
         assert before.status == 3 and "clock: the clock is not set" in before.err, before.err
         assert "it says 2026-06-01" in before.err and "is later than" in before.err
         assert boot(enrolled, "micropython").status == 0
 
+    def test_a_wrong_time_that_was_kept_overrules_no_clock(self, enrolled):
+        slots.change(enrolled, TIME, int(time.time() + 200 * 86400).to_bytes(5, "big"))
+        assert boot(enrolled, "micropython").status == 0
+
     def test_it_is_not_earlier_than_the_beginning_of_an_anchor(self, enrolled):
         slots.change(enrolled, TIME, None)
+        slots.change(enrolled, IDENTITY, None)
         before = boot(enrolled, "micropython", faketime="@2026-06-01 00:00:00")
         assert before.status == 3 and "clock: the clock is not set" in before.err, before.err
 
