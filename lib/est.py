@@ -119,7 +119,7 @@ class Client:
         self._keep_implicit = keep_implicit
         self._new_roots = new_roots
         self._revocation = revocation
-        self._looked_up = None, 0  # SHA-256 of the chain last looked up in CRLs, Unix seconds
+        self._looked_up = None, 0  # the chain last looked up in CRLs, Unix seconds
         self._original_spec = original_spec
         self._credential = token if user is None and password is None else (user, password)
         # What later requests carry: a header's value (str), or the state of est_digest (list).

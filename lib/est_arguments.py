@@ -9,8 +9,6 @@ _OPERATIONS = ("cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverke
 
 def check(client, user, password, token, certificate, key, ask):
     """Raise ConfigError where the arguments of an est.Client do not go together."""
-    if not 0 < client._port < 65536:
-        raise ConfigError("port %d: there is none" % client._port)
     if user and ":" in user:
         raise ConfigError("a user name with a colon cannot be sent by HTTP Basic")
     if token and client._credential != token:

@@ -2,7 +2,6 @@
 
 from est_errors import DeadlineError
 from est_exchange import within
-from heap import forget
 
 _REDIRECTS = (301, 302, 307, 308)
 
@@ -22,7 +21,6 @@ async def target(client, method, path, response, counts):
         if est_auth.answer(client, response, counts[0]):
             counts[0] += 1
             found = path
-        del est_auth
     elif (
         (status in _REDIRECTS or (status == 303 and method == "GET"))
         and counts[1]
@@ -35,7 +33,6 @@ async def target(client, method, path, response, counts):
         found = await est_redirect.follow(client, path, response)
         if origin != (client._host, client._port):
             counts[0] = 0  # of what the other one asks for
-        del est_redirect
     if found is None:
         import est_refusal
 
@@ -45,5 +42,4 @@ async def target(client, method, path, response, counts):
         except DeadlineError:
             reason = ""
         raise est_refusal.error(response, reason, limits, client._now(), client._authorization)
-    forget("est_auth", "est_redirect")
     return found

@@ -66,7 +66,7 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
         await _past(client, response)
         # It holds its connection, which may be closed by now, and a new one wants the room.
         response = est_detour = None
-        forget("est_detour")
+        forget("est_auth", "est_detour", "est_redirect")
 
 
 async def _request(client, method, path, content_type, body):

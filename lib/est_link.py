@@ -33,9 +33,9 @@ def attributes(binding, demanded=False, policy=None):
         return [der_writer.tlv(der.SEQUENCE, der_writer.oid(_CHALLENGE_PASSWORD), value)]
     if policy == REQUIRED or (demanded and policy != OPTIONAL):
         raise ConfigError(
-            "%s that the request is linked to TLS (challengePassword, RFC 7030 3.5), and this "
-            'connection gives no tls-unique (MicroPython and TLS 1.3 have none); link "optional" '
-            "sends it unlinked" % ("the server demands" if demanded else "the settings demand"),
+            "%s a request linked to TLS (challengePassword, RFC 7030 3.5), and this connection "
+            'has no tls-unique (as in MicroPython and TLS 1.3); link "optional" sends it unlinked'
+            % ("the server demands" if demanded else "the settings demand"),
             "csrattrs" if demanded else None,
         )
     return []

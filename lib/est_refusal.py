@@ -11,7 +11,7 @@ _SPACE = const(32)
 _DATE = const(40)  # characters; "Wednesday, 09-Sep-26 08:49:37 GMT" has 33
 _CENTURY = const(70)  # a year of two digits from here on is of the last one
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = const("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ")
 
 
 def error(response, reason, limits, now, authenticated):
@@ -82,7 +82,8 @@ def retry_after(value, now):
         years = int(year)
         if len(year) == 2:
             years += 1900 if years >= _CENTURY else 2000
-        when = unix_time.from_date(years, _MONTHS.index(month) + 1, int(day), hour, minute, second)
+        number = _MONTHS.index(month + " ") // 4 + 1
+        when = unix_time.from_date(years, number, int(day), hour, minute, second)
     except ValueError:
         return None
     return max(0, when - now) if zone == "GMT" else None

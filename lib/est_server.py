@@ -139,7 +139,7 @@ def _context(client, server):
 async def _check(client, server, chain):
     """Say what authorised the server, and look its chain up in CRLs where that is wanted."""
     if server.store is None:
-        raise TrustError("the server's certificate does not lead to a trust anchor of this device")
+        raise TrustError("the server does not lead to a trust anchor of this device")
     client._vouched(server.store, server.how)
     if client._revocation:
         for name in _FOR_CRLS:
@@ -162,7 +162,7 @@ def _explained(client, error):
     """Add to a TLS failure what may be the reason: another CA than the EST CA's."""
     if client._implicit and client.anchors and not client._keep_implicit:
         error.message += (
-            "; the implicit anchors are not used any more: where the TLS certificate is of "
-            "another CA than the EST CA's, set keep_implicit, or give its CA as an anchor"
+            "; the implicit anchors are not used any more: for a TLS certificate of another CA "
+            "than the EST CA set keep_implicit, or give that CA as an anchor"
         )
     return error

@@ -281,7 +281,7 @@ class Response:
             self._done = not self._left
         coding = self.headers.get("content-encoding") or "identity"
         if self.status < 202 and coding.lower() != "identity":
-            raise ProtocolError("HTTP: the body is compressed, which was not asked for")
+            raise ProtocolError("HTTP: the body is compressed")
 
 
 def _ascii(octets):

@@ -39,7 +39,7 @@ def boundary_of(content_type):
         if 0 < len(value) <= _MAX_BOUNDARY and value[-1:] != b" " and _is_boundary(value):
             return value
         break
-    raise ProtocolError("multipart: no boundary in the Content-Type, or one that can be none")
+    raise ProtocolError("multipart: no boundary, or one that can be none")
 
 
 class MultipartReader:
@@ -139,7 +139,7 @@ class MultipartReader:
             if ours:
                 found.append(line.strip())
         raise LimitError(
-            "multipart: a part's head has a line of more than %d bytes, or more than %d lines"
+            "multipart: a part's head has more than %d bytes in a line, or than %d lines"
             % (len(self._view), _MAX_HEADERS)
         )
 

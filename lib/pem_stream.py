@@ -9,55 +9,22 @@ from micropython import const
 
 _LF = const(10)
 _HYPHEN = const(0x2D)
-_INDEFINITE = const(0x80)  # a length of BER
-_ALL = const(0x3FFFFFFF)
-_HEAD = const(6)  # octets of a tag and a length that is not absurd
 _BEGIN = b"-----BEGIN "
 
 
 class DerReader:
-    """Reads what needs no decoding; arguments and read() as Base64Reader's.
-
-    Line breaks and NULs behind the value are passed over: text editors, and the delimiters of a
-    multipart body, leave them there.
-    """
+    """Reads what needs no decoding; arguments and read() as Base64Reader's."""
 
     def __init__(self, source, view, count):
         self._source = source
         self._view = view
-        self._begun = bytes(view[:count])
-        self._left = None  # octets of the value that are to come, once its length is known
+        self._count = count
 
     async def read(self):
         """Return the next octets (bytes), or b"" at the end."""
-        octets, self._begun = self._begun, b""
-        while self._left is None and len(octets) < _HEAD:
-            more = await self._receive()
-            if not more:
-                break
-            octets += more
-        if self._left is None:
-            self._left = _length(octets)
-        octets = octets or await self._receive()
-        while octets and not self._left and not octets.strip(b"\r\n\0"):
-            octets = await self._receive()
-        if len(octets) > self._left and not octets[self._left :].strip(b"\r\n\0"):
-            octets = octets[: self._left]
-        self._left -= min(len(octets), self._left)
-        return octets
-
-    async def _receive(self):
-        return bytes(self._view[: await self._source.readinto(self._view)])
-
-
-def _length(octets):
-    """Return the octets (int) of the value that begins so: all of them where BER does not say."""
-    if len(octets) < _HEAD or octets[1] == _INDEFINITE:
-        return _ALL
-    count = octets[1] - _INDEFINITE
-    if count < 0:
-        return 2 + octets[1]
-    return 2 + count + int.from_bytes(octets[2 : 2 + count], "big")
+        count = self._count or await self._source.readinto(self._view)
+        self._count = 0
+        return bytes(self._view[:count])
 
 
 class PemReader:

@@ -55,8 +55,8 @@ def _anchored(anchors):
             context.load_verify_locations(anchor)
         except (ValueError, OSError):
             raise TrustError(
-                "the TLS stack does not take a trust anchor: it is no DER certificate, or has a "
-                "critical extension that this firmware does not know"
+                "the TLS stack does not take a trust anchor: no DER certificate, or a critical "
+                "extension that it does not know"
             )
     return context
 

@@ -32,11 +32,11 @@ def explain(error, host, port, psk=False):
         return TrustError(where + ": the server showed a certificate, no knowledge of the key")
     if psk and (code == _FATAL_ALERT or "alert" in str(error).lower()):
         return TlsRefused(
-            where + ": the server refused the pre-shared key: it does not know the identity, has "
-            "another key for it, or takes none"
+            where + ": the server refused the pre-shared key: it does not know the identity, or "
+            "has another key for it"
         )
     if isinstance(error, UnicodeError):
-        return NetworkError(where + ": no name that DNS could have")
+        return NetworkError(where + ": no name of a host")
     # CPython's certificate errors are OSErrors and ValueErrors at once; MicroPython's ValueErrors.
     if isinstance(error, ValueError):
         return TrustError(_verification(str(error).strip(), where))
@@ -46,14 +46,14 @@ def explain(error, host, port, psk=False):
         )
     if isinstance(code, int) and _EXTENSION - 0x80 < code <= _EXTENSION:
         return TrustError(
-            where + ": a certificate of the server's chain has a critical extension that this "
-            "firmware's TLS does not know (such as nameConstraints), or a malformed one"
+            where + ": a certificate of the server's chain has an extension that is malformed, or "
+            "critical and unknown to this firmware's TLS (nameConstraints)"
         )
     # CPython gives a text where mbedTLS gives the number.
     if code == _FATAL_ALERT or "alert" in str(error).lower():
         return TlsRefused(
             where + ": the server broke off TLS; it may want a client certificate, refuse the one "
-            "that was sent (or its key), or speak only TLS versions that this firmware lacks"
+            "that was sent, or speak only TLS versions that this firmware lacks"
         )
     if code == 12 or code == -0x7F00:
         return NetworkError(where + ": not enough memory for TLS" + _memory())

@@ -41,12 +41,12 @@ def from_date(year, month, day, hour=0, minute=0, second=0):
 
 def late(seconds):
     """Return whether Unix seconds are more than gmtime() takes on a port with 32 bits."""
-    return (seconds - offset()) >> 31 > 0
+    return abs(seconds - offset()) >> 31 > 0
 
 
 def text(seconds):
     """Return Unix seconds as "2026-11-23 19:04:59Z" (str)."""
     if late(seconds):
-        return "a time after 2038"
+        return "a time after 2038" if seconds > 0 else "a time before 1902"
     date = time.gmtime(seconds - offset())
     return "%04d-%02d-%02d %02d:%02d:%02dZ" % tuple(date[:6])

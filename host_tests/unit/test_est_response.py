@@ -55,24 +55,6 @@ async def test_every_form_in_pieces_of_any_size():
             assert await received(text, step, size) == MESSAGE
 
 
-async def test_line_breaks_behind_bare_der_are_passed_over_and_nothing_else():
-    indefinite = b"\x30\x80\x04\x01\x0a" + bytes(6)
-    ends = b"\x30\x06\x04\x04\x0a\x0d\x0a\0"  # a value may end so
-    for text, value in (
-        (MESSAGE + b"\r\n", MESSAGE),
-        (MESSAGE + b"\n\0" * 50, MESSAGE),
-        (MESSAGE + b"\r\nx", MESSAGE + b"\r\nx"),
-        (MESSAGE + b"x", MESSAGE + b"x"),
-        (ends, ends),
-        (ends + b"\n", ends),
-        (indefinite, indefinite),
-        (b"\x30\0", b"\x30\0"),
-        (b"\x30", b"\x30"),
-    ):
-        for step, size in ((1000, 64), (1000, 2000), (7, 8)):
-            assert await received(text, step, size) == value, (text, step)
-
-
 async def test_several_blocks_follow_each_other_and_text_between_them_is_passed_over():
     for one, two in ((b"0123456", b"89"), (MESSAGE, b"x"), (b"012", b"345")):
         text = armoured(one, b"CERTIFICATE") + b"- subject=x\n--\n" + armoured(two)

@@ -21,6 +21,8 @@ def test_unix_time_as_text():
     # What the gmtime() of a port with 32 bits raises at, or tells wrongly.
     for late in (2147483648, 253402300799, 1 << 70):
         assert unix_time.text(late) == "a time after 2038"
+    for early in (-1 << 31, -62135596800, -1 << 70):
+        assert unix_time.text(early - 1) == "a time before 1902"
 
 
 def test_the_clock_of_this_machine_is_plausible():

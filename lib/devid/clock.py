@@ -76,8 +76,8 @@ async def ensure(device, known, last, latest):
     earliest = max(floor(known), last)
     if not assume(earliest):
         raise TrustError(
-            "the clock is not set: it says %s, and it is later than %s; set it (NTP) before "
-            "certificates are checked" % (before, unix_time.text(earliest)),
+            "the clock is not set: it says %s, and it is later than %s; set it (NTP) first"
+            % (before, unix_time.text(earliest)),
             "clock",
         )
     device.clock_assumed, device._lead = True, _lead()

@@ -3,8 +3,6 @@
 import json
 import os
 
-from est_errors import StorageError
-
 _SECRETS = ("password", "token", "at_once", "psk_key")
 
 
@@ -12,7 +10,8 @@ def erase(settings, log):
     """Take the secret out of the settings (devid.settings.Settings) and out of their file.
 
     The new file is whole before the old one is overwritten, whenever the power fails;
-    devid.settings.load() finds it. log: see est. Raises StorageError.
+    devid.settings.load() finds it. log: see est. Returns why that was not possible (str; the
+    identity is good all the same), or None.
     """
     path = settings.path
     try:
@@ -28,12 +27,15 @@ def erase(settings, log):
             credential.pop("psk_identity", None)
         _replace(path, json.dumps(values).encode(), len(text))
     except (OSError, ValueError, KeyError) as error:
-        raise StorageError(
-            "the one-time secret cannot be erased from %s: %s" % (path, error.__class__.__name__),
-            "store",
+        text = "the one-time secret cannot be erased from %s: %s" % (
+            path,
+            error.__class__.__name__,
         )
+        log(40, "settings: " + text)
+        return text
     settings.user = settings.password = settings.token = settings.psk = None
     log(20, "settings: the one-time secret is erased")
+    return None
 
 
 def _replace(path, text, size):

@@ -107,11 +107,7 @@ def forget_secret(device):
     if secret and settings.path and not settings.keep_secret:
         from devid import one_time
 
-        try:
-            one_time.erase(settings, device._log)
-        except EstError as error:  # the identity is good all the same
-            device._error = error.message
-            device._log(_ERROR, "store: " + error.message)
+        device._error = one_time.erase(settings, device._log) or device._error
 
 
 def _changed(device):

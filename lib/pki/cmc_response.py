@@ -52,8 +52,7 @@ def opened(message, limits):
     if kind != _PKI_RESPONSE or not content:
         raise ProtocolError("the server sent CMS that is no PKI Response")
     signer = bytes(signers.element(der.SEQUENCE)) if signers.more() else None
-    if signers.more():
-        raise ProtocolError("the PKI Response has several signatures, and this client takes one")
+    signers.finish()  # RFC 5272 allows more; there is one certificate to check
     return content, found, signer
 
 

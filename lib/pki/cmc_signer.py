@@ -76,7 +76,7 @@ def _authorised(certificate, authorities):
     if usage is not None and not usage >> x509.DIGITAL_SIGNATURE & 1:
         return False
     return registration_authority.is_one(certificate) or (
-        registration_authority.is_ca(certificate)
+        registration_authority.is_one(certificate, 27)
         and any(certificate.issuer == other.subject for other in authorities)
     )
 

@@ -15,7 +15,6 @@ _DNS = 0x82
 _DIRECTORY = 0xA4
 _URI = 0x86
 _IP = 0x87
-_UNDERSTOOD = (_EMAIL, _DNS, _DIRECTORY, _URI, _IP)
 _EMAIL_ADDRESS = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 
 
@@ -33,12 +32,12 @@ def check(constraints, certificate):
         if left < 0:
             raise TrustError("a certificate has too many names for its CA's constraints")
         allowed = [base for kind, base in permitted if kind == tag]
-        if allowed and not (
-            tag in _UNDERSTOOD and any(_within(tag, value, base) for base in allowed)
-        ):
+        if allowed and not any(_within(tag, value, base) for base in allowed):
             raise TrustError("a name in the certificate is outside of what its CA may issue for")
         for kind, base in excluded:
-            if kind == tag and (_within(tag, value, base) or _may_be(tag, value, base)):
+            if kind == tag and (
+                _within(tag, value, base) is not False or _may_be(tag, value, base)
+            ):
                 raise TrustError("a name in the certificate is excluded by its CA's constraints")
 
 
@@ -92,7 +91,8 @@ def _value(reader):
 
 
 def _within(tag, value, base):
-    """Return whether a name lies in the subtree of a base. Raises DerError where one is broken."""
+    """Return whether a name lies in the subtree of a base; None for a kind that is not understood:
+    always excluded, never permitted. Raises DerError where one is broken."""
     if tag == _DIRECTORY:
         wanted = name_match.rdns(base)
         return name_match.rdns(value)[: len(wanted)] == wanted
@@ -104,13 +104,13 @@ def _within(tag, value, base):
         return _email_within(value, base)
     if tag == _URI:
         return _uri_within(value, base)
-    return True  # a kind that is not understood: always excluded by it
+    return None
 
 
 def _may_be(tag, value, base):
     """Return whether a wildcard can stand for an excluded host."""
-    host = base.lower()
-    return tag == _DNS and value[:2] == b"*." and value[2:].lower() == host.partition(b".")[2]
+    above = base[base.find(b".") :].lower()
+    return tag == _DNS and value[:1] == b"*" and value[1:].lower() == above
 
 
 def _host(octets, wildcard=True):

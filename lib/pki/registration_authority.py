@@ -4,28 +4,20 @@ from micropython import const
 
 from pki import der, oid
 
-# RFC 6402 2.10: id-kp-cmcRA and id-kp-cmcCA.
-_CMC_RA = const(b"\x2b\x06\x01\x05\x05\x07\x03\x1c")
-_CMC_CA = const(b"\x2b\x06\x01\x05\x05\x07\x03\x1b")
+_PURPOSES = const(b"\x2b\x06\x01\x05\x05\x07\x03")  # and 27 for id-kp-cmcCA, 28 for id-kp-cmcRA
 _COMMON_NAME = const(b"\x55\x04\x03")
 _IP = const(0x87)
 
 
-def is_one(certificate):
-    """Return whether a certificate's extKeyUsage names id-kp-cmcRA (RFC 7030 3.6.1)."""
-    return _has(certificate, _CMC_RA)
+def is_one(certificate, arc=28):
+    """Return whether a certificate's extKeyUsage names id-kp-cmcRA (RFC 7030 3.6.1).
 
-
-def is_ca(certificate):
-    """Return whether its extKeyUsage names id-kp-cmcCA: a CA's key for CMC alone."""
-    return _has(certificate, _CMC_CA)
-
-
-def _has(certificate, purpose):
+    arc: 27 for id-kp-cmcCA, a CA's key for CMC alone (RFC 6402 2.10).
+    """
     usages = certificate.extension(oid.EXT_KEY_USAGE)
     reader = der.sequence(usages) if usages is not None else None
     while reader and reader.more():
-        if reader.oid() == purpose:
+        if reader.oid() == _PURPOSES + bytes((arc,)):
             return True
     return False
 

@@ -191,7 +191,7 @@ class Checker:
             )
         # A stolen key could make itself a signer below its certificate, and revoke nothing.
         if any(one.public_key == other.public_key for one in upwards for other in busy):
-            raise TrustError("the CRL's signer depends on the certificate that it is about")
+            raise TrustError("the CRL's signer depends on what it is about")
         if built:
             return
         below = signer
