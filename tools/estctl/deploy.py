@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import est
 import est_errors
 import typer
-import unix_time
 from devid import settings as device_settings
 from pki import csr_parts
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -88,11 +87,11 @@ def device_status(port: Port, as_json: options.Json = False) -> None:
         output.fail(error, as_json)
     for name in ("not_before", "not_after"):
         if name in values:
-            values[name] = unix_time.text(values[name])
+            values[name] = output.when(values[name])
     for part in ("next", "pending"):
         for name in ("when", "until"):
             if values.get(part, {}).get(name):
-                values[part][name] = unix_time.text(values[part][name])
+                values[part][name] = output.when(values[part][name])
     output.report(values, as_json, f"The identity of the board at {port}")
 
 

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import est
 import est_errors
 import typer
-import unix_time
 from cryptography import x509 as host_x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import (
@@ -117,7 +116,12 @@ def device(
         str, typer.Option("--board", help="Whose board_config: a folder of boards/.")
     ] = "UNIX",
     interpreter: Annotated[
-        Interpreter, typer.Option("--interpreter", help="What the board runs.")
+        Interpreter,
+        typer.Option(
+            "--interpreter",
+            metavar="NAME",
+            help="What the board runs: micropython, micropython32, rp2like or cpython.",
+        ),
     ] = Interpreter.micropython,  # type: ignore[attr-defined]
     heap: Annotated[
         str | None, typer.Option("--heap", help="MicroPython's heap, such as 96k.")
@@ -170,11 +174,12 @@ def device(
     as_json: options.Json = False,
 ) -> None:
     """Boot a simulated board: it makes its key, enrols, and stores its identity."""
+    given = locals()
     # SIGTERM ends it as Ctrl-C does, and the interpreter with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
-            files.check_writable(out_cert, out_key, out_ca)
+            options.check(given)
             if (speed > 1 or advance) and clock is None:
                 name = "--advance" if advance else "--speed"
                 raise est.ConfigError(f"{name} needs --clock: the folder of the time that passes")
@@ -211,9 +216,9 @@ def device(
                 simulation.write_settings(folder, settings, stored)
             elif not any((folder / name).is_file() for name in ("device.json", "device.json.new")):
                 raise est.ConfigError(f"{flash} has no device.json yet: give --url and trust")
-            elif given := _given(context):
+            elif unused := _given(context):
                 raise est.ConfigError(
-                    f"{given} would change nothing: device.json is written anew only with --url"
+                    f"{unused} would change nothing: device.json is written anew only with --url"
                 )
             elif max_wait is not None:
                 simulation.change_setting(folder, "max_wait", max_wait)
@@ -359,8 +364,8 @@ def _result(flash: Path, went: simulation.Boot) -> dict[str, Any]:
         "subject": status["subject"],
         "issuer": status["issuer"],
         "serial": status["serial"],
-        "not_before": unix_time.text(status["not_before"]),
-        "not_after": unix_time.text(status["not_after"]),
+        "not_before": output.when(status["not_before"]),
+        "not_after": output.when(status["not_after"]),
         "fingerprint": status["fingerprint"],
         "chain": status["chain"],
         "chain_sent": status["chain_sent"],

@@ -120,8 +120,9 @@ def server(
         Authentication,
         typer.Option(
             "--auth",
-            help="What a client without a certificate needs to enrol: a password (by HTTP Basic or"
-            " Digest), a token (what the password file holds), or nothing.",
+            metavar="HOW",
+            help="What a client without a certificate needs to enrol: a password by HTTP (basic or"
+            " digest), a token, which the password file holds (bearer), or nothing (none).",
             rich_help_panel=_CLIENTS,
         ),
     ] = Authentication.BASIC,
