@@ -76,13 +76,6 @@ async def _request(client, method, path, content_type, body):
         headers.append(("Content-Type", content_type))
         if client._original_spec:
             headers.append(("Content-Transfer-Encoding", "base64"))
-    authorization = client._authorization
-    if authorization and not client._provisional:
-        if not isinstance(authorization, str):
-            import est_digest
-
-            authorization = est_digest.answer(authorization, method, path)
-        headers.append(("Authorization", authorization))
     client._resume()
     http = client._http
     if http and (http.once or http.reusable):
@@ -101,6 +94,14 @@ async def _request(client, method, path, content_type, body):
 
 
 async def _send(client, method, path, headers, body):
+    authorization = client._authorization
+    if authorization and not client._provisional:
+        if not isinstance(authorization, str):
+            import est_digest
+
+            # Each has a count of its own, also where a request is sent again.
+            authorization = est_digest.answer(authorization, method, path)
+        headers = headers + [("Authorization", authorization)]
     if callable(body):
         body = await body()  # for this very connection
     response = await within(client, client._http.request(method, path, headers, body))

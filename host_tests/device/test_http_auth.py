@@ -213,6 +213,31 @@ class TestConnections:
             assert "results" in went, (went, close, length)
             assert server.connections == 2
 
+    def test_a_digest_that_is_sent_again_has_a_count_of_its_own(
+        self, device, context, anchor, issued
+    ):
+        """A server that closes a kept connection may have counted the first one."""
+        lost = []
+
+        def script(connection):
+            while each := connection.read_request():
+                if "cacerts" in each.head:
+                    connection.send(response(certs_only(anchor)))
+                elif not each.header("authorization"):
+                    connection.send(unauthorised(digest(more=', qop="auth"')))
+                elif not lost:
+                    lost.append(each)
+                    return  # without an answer
+                else:
+                    connection.send(issued)
+
+        with ScriptedServer(script, context) as server:
+            login = {"user": "pump", "password": SECRET}
+            went = device.run("simpleenroll", port=server.port, anchors=[anchor], csr=CSR, **login)
+        assert "results" in went, went
+        counts = [parameters(header)["nc"] for header in sent(server) if header]
+        assert counts == ["00000001", "00000002"]
+
     def test_an_unverified_server_gets_no_answer(self, device, context):
         for challenge in (digest(), 'Basic realm="x"', "Bearer"):
             for credential in ({"user": "u", "password": SECRET}, {"token": SECRET[:6]}):
