@@ -13,6 +13,7 @@ for _file in (
     "est_arguments.py",
     "est_auth.py",
     "est_cacerts.py",
+    "est_detour.py",
     "est_digest.py",
     "est_enroll.py",
     "est_errors.py",
