@@ -1,17 +1,17 @@
 """What an answer that is no success leads to: another request, or the error. Loaded only then."""
 
 from est_errors import DeadlineError
-from est_exchange import within
 
 _REDIRECTS = (301, 302, 307, 308)
 
 
-async def target(client, method, path, response, counts):
+async def target(client, method, path, response, counts, within):
     """Return the request-target (str) of the request that comes next, credentials included.
 
     client: est.Client; method, path: str, what was asked for; response: the http_stream.Response.
     counts: a list of how many challenges were answered and how many redirects may follow, which
-    is kept up to date. Raises what est_refusal makes of an answer that is final.
+    is kept up to date. within: est_exchange's, which may have left the heap. Raises what
+    est_refusal makes of an answer that is final.
     """
     status = response.status
     found = None

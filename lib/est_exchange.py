@@ -62,7 +62,7 @@ async def _exchange(client, method, path, content_type, body, nothing, read):
             return await within(client, read(response, client._limits, client._text))
         import est_detour
 
-        path = await est_detour.target(client, method, path, response, counts)
+        path = await est_detour.target(client, method, path, response, counts, within)
         await _past(client, response)
         # It holds its connection, which may be closed by now, and a new one wants the room.
         response = est_detour = None

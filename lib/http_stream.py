@@ -256,7 +256,7 @@ class Response:
             if name not in kept:
                 kept[name] = value
             elif name != "content-length" or glue == " ":
-                kept[name] += glue + value
+                kept[name] = (kept[name] + glue + value).strip()
                 if len(kept[name]) > len(self._connection._view):
                     raise LimitError("HTTP: too much in the header lines " + name)
             elif kept[name] != value:

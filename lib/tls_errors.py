@@ -46,8 +46,8 @@ def explain(error, host, port, psk=False):
         )
     if isinstance(code, int) and _EXTENSION - 0x80 < code <= _EXTENSION:
         return TrustError(
-            where + ": a certificate of the server's chain has an extension that is malformed, or "
-            "critical and unknown to this firmware's TLS (nameConstraints)"
+            where + ": a certificate of the server's chain has a critical extension that this "
+            "firmware's TLS does not know (nameConstraints), or a malformed one"
         )
     # CPython gives a text where mbedTLS gives the number.
     if code == _FATAL_ALERT or "alert" in str(error).lower():

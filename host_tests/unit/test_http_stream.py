@@ -231,6 +231,10 @@ async def test_a_folded_header_line_is_one():
     for step in (1000, 1):
         response = (await exchange(answer, step))[1]
         assert response.headers["content-type"] == "multipart/mixed; boundary=b"
+    answer = b"HTTP/1.1 503 No\r\nRetry-After:\r\n 120\r\nContent-Length:\r\n\t0\r\n\r\n"
+    assert (await exchange(answer))[1].headers["retry-after"] == "120"
+    twice = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 1\r\n\r\nx"
+    await araises(ProtocolError, exchange(twice))
     long = b"HTTP/1.1 200 OK\r\nLocation: x\r\n" + b" yyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 3
     await araises(LimitError, exchange(long + b"Content-Length: 0\r\n\r\n"))
     await araises(LimitError, exchange(b"HTTP/1.1 200 OK\r\nX: y\r\n" + b" z\r\n" * 9))

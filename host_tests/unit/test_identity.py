@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 
@@ -146,6 +147,44 @@ async def test_what_fails_after_a_commit_does_not_hide_it():
             assert device._record.key == b"new" and changed.pop() is device
     finally:
         Store.settle = settle
+
+
+async def test_who_gives_up_waiting_after_a_commit_is_told_of_it():
+    from devid import session
+
+    stored("test_identity_j")
+    device = identity("test_identity_j", credential=CODE)
+    record, changed = device._load(), []
+    device.on_change = changed.append
+    device._settings.path = "test_identity_j.json"
+    with open(device._settings.path, "w") as file:  # noqa: ASYNC230
+        json.dump({"credential": CODE}, file)
+    task = asyncio.create_task(session.commit(device, b"new", record.certificate, []))
+    while device._record is record:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    task.cancel()
+    await araises(asyncio.CancelledError, task)
+    assert changed == [device] and not device._settings.password
+
+
+async def test_the_last_error_is_that_of_the_last_attempt():
+    device = identity("test_identity_k")
+
+    def attempt(error):
+        async def step():
+            device._error = error or device._error
+            return "enrolled"
+
+        async def next_step(forced):
+            return step()
+
+        device._next_step = next_step
+        return device._once()
+
+    await attempt("the secret stayed")
+    assert device._error == "the secret stayed"
+    await attempt(None)
+    assert device._error is None
 
 
 async def test_a_new_certificate_outlives_lost_connections_and_not_its_own_end():

@@ -129,8 +129,9 @@ class DeviceIdentity:
         self._busy = True
         try:
             step = await self._next_step(forced)
+            before = self._error
             done = await step if step else UNCHANGED
-            if done != UNCHANGED:
+            if done != UNCHANGED and self._error is before:
                 self._error = None
             return done
         except MemoryError:

@@ -89,15 +89,16 @@ async def commit(device, private, certificate, chain):
         raise
     device._record = found
     device._renewed = unix_time.now()
-    await asyncio.sleep(0)
     try:
+        await asyncio.sleep(0)
         kept.settle()
+        await asyncio.sleep(0)
     except (EstError, MemoryError) as error:  # it stands in one slot
         device._log(_WARNING, "store: the identity is in one slot of two: %s" % error)
-    await asyncio.sleep(0)
-    device._log(_INFO, "store: identity committed")
-    forget_secret(device)
-    _changed(device)
+    finally:  # whoever gives up waiting now has it all the same
+        device._log(_INFO, "store: identity committed")
+        forget_secret(device)
+        _changed(device)
 
 
 def forget_secret(device):
@@ -107,7 +108,7 @@ def forget_secret(device):
     if secret and settings.path and not settings.keep_secret:
         from devid import one_time
 
-        device._error = one_time.erase(settings, device._log) or device._error
+        device._error = one_time.erase(settings, device._log)
 
 
 def _changed(device):

@@ -219,7 +219,8 @@ class TrustStores:
             earliest = min(earliest, start) if latest else start
             latest = max(latest or 0, certificate.not_after)
         if record:
-            earliest = max(earliest, x509.Certificate(record.certificate).not_before)
+            # Less by what a device's clock may run behind the CA's: see est_issued.
+            earliest = max(earliest, x509.Certificate(record.certificate).not_before - 3600)
         return earliest, latest
 
     def status(self):

@@ -26,7 +26,7 @@ def check(chain, now=None, purpose=None, limits=est_limits):
             raise TrustError("%s is not the issuer of %s" % (label(issuer), label(below[-1])))
         check_issuer(issuer, below, now)
         if purpose is not None and i < len(chain) - 1:
-            # Not of RFC 5280, but all that verify TLS do so: a CA for mail is none for servers.
+            # Not of RFC 5280, but OpenSSL and browsers do so: a CA for mail is none for servers.
             check_purpose(issuer, issuer.extension(oid.EXT_KEY_USAGE), purpose)
         algorithms.check_key(issuer.public_key, limits)
         algorithms.hash_number(below[-1].signature_algorithm, limits)

@@ -1,7 +1,8 @@
 """Who signed a PKI Response: the CA, or a registration authority of it (RFC 5272 4.2, RFC 6402).
 
-The signature is the CA's, or that of a registration authority whose certificate chains to the
-trust anchors and says id-kp-cmcRA.
+The signature is the CA's, by its own key or by one that it certified for CMC (id-kp-cmcCA), or
+that of a registration authority whose certificate chains to the trust anchors and says
+id-kp-cmcRA.
 """
 
 from est_errors import DerError, TrustError

@@ -152,7 +152,8 @@ def _email_within(address, base):
     local, host = address[:at], _host(address[at + 1 :], False)
     if base.find(b"@") > 0:
         at = base.rfind(b"@")
-        # RFC 5280 7.5; an address of a subject comes here in lower case.
+        # RFC 5280 7.5 compares the local part exactly, but an address of a subject comes here in
+        # lower case, and who is excluded as Bob is not let in as bob.
         return local.lower() == base[:at].lower() and host == _host(base[at + 1 :], False)
     return _host_within(host, base)
 

@@ -1,5 +1,6 @@
 """The command line `estctl`: one function a command, in the module that the name says."""
 
+import errno
 import gc
 import importlib
 import importlib.metadata
@@ -69,6 +70,6 @@ def main() -> None:
             if sys.stdout:
                 sys.stdout.flush()
     except OSError as error:
-        if error.filename is not None:  # it was not a write that failed
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):  # no write that failed
             raise
         output.unwritable(error)

@@ -162,7 +162,7 @@ def enroll(
         elif pending_key and (new_key or (key and not cert)):
             raise est.ConfigError("--pending-key is the key to enrol: leave out the other one")
         makes_key = csr is None and pending_key is None and (key is None or new_key)
-        keeping.check(given, makes_key)
+        keeping.check({**given, "out_key": None} if csr else given, makes_key)
         wanted, names = options.names(subject, san)
         whom = options.trust(anchors, fingerprint, system_trust, revocation, psk_identity)
         who = options.credential(

@@ -147,7 +147,7 @@ def write_key(path: Path, der: bytes) -> None:
 
 
 def replace(*files: NewFile) -> None:
-    """Replace files together. Raises ConfigError; what could not be written left all as it was."""
+    """Replace files together: all are written before one takes its place. Raises ConfigError."""
     written: list[tuple[str, Path]] = []
     try:
         for file in files:

@@ -168,7 +168,7 @@ def _user(given: dict[str, str]) -> bytes:
     """Return the user name, which RFC 7616 3.4.4 also has in the form of RFC 8187."""
     coded = given.get("username*", "")
     if coded.upper().startswith("UTF-8''"):
-        return unquote_to_bytes(coded[7:])
+        return unquote_to_bytes(_octets(coded[7:]))
     return _octets(given.get("username", ""))
 
 
