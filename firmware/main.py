@@ -63,8 +63,10 @@ async def ensure(config):
         except EstError as error:
             # What is left is a refusal or a strange answer: somebody may mend that. So does NTP,
             # once it answers rightly, where the clock is why a server was not trusted.
-            final = isinstance(error, TrustError) and not (config.ntp and identity.clock_assumed)
-            if config.max_wait is not None or final:
+            trust = isinstance(error, TrustError)
+            if config.max_wait is not None or (
+                trust and not (config.ntp and identity.clock_assumed)
+            ):
                 raise
             import est_limits
             from devid import schedule

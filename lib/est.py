@@ -116,21 +116,21 @@ class Client:
         self._port = port
         self._fingerprint = est_arguments.fingerprint_octets(fingerprint) if fingerprint else None
         self._implicit = list(implicit)
-        self._keep_implicit = keep_implicit
-        self._new_roots = new_roots
+        self.keep_implicit = keep_implicit
+        self.new_roots = new_roots
         self._revocation = revocation
         self._looked_up = None, 0  # the chain last looked up in CRLs, Unix seconds
-        self._original_spec = original_spec
+        self.original_spec = original_spec
         self._credential = token if user is None and password is None else (user, password)
         # What later requests carry: a header's value (str), or the state of est_digest (list).
         self._authorization = "Bearer " + token if token and at_once else None
-        self._redirects = redirects
+        self.redirects = redirects
         self._psk = psk
         self._home = None  # the server of the settings, while a redirect leads elsewhere
         self._identity = (certificate, key, intermediates) if certificate else None
         self._limits = limits
         self._now = now
-        self._log = log or _silent
+        self._log = log or (lambda level, text: None)
         self._http = None
         self._received = self._text = None  # what every connection uses: see _use()
         self.anchors = list(anchors)
@@ -382,7 +382,3 @@ class Client:
         except (MemoryError, asyncio.CancelledError):
             await stream.close()
             raise
-
-
-def _silent(level, text):
-    """The default log."""

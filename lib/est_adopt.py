@@ -15,7 +15,7 @@ async def adopt(client, received):
     provisional = client._provisional
     try:
         anchors = client.anchors
-        strangers = client._new_roots
+        strangers = client.new_roots
         if pin:
             import est_pinned
 

@@ -154,7 +154,7 @@ async def _validated(bag, anchors, now, limits, refused):
 def _label(certificate):
     from pki import name  # only where there is something to say
 
-    return name.shown(certificate.subject)
+    return name.text(certificate.subject)
 
 
 def _same_key(a, b):

@@ -5,12 +5,12 @@ from est_errors import DeadlineError
 _REDIRECTS = (301, 302, 307, 308)
 
 
-async def target(client, method, path, response, counts, within):
+async def target(client, method, path, response, counts, bound):
     """Return the request-target (str) of the request that comes next, credentials included.
 
     client: est.Client; method, path: str, what was asked for; response: the http_stream.Response.
     counts: a list of how many challenges were answered and how many redirects may follow, which
-    is kept up to date. within: est_exchange's, which may have left the heap. Raises what
+    is kept up to date. bound: est_exchange.within(), which may have left the heap. Raises what
     est_refusal makes of an answer that is final.
     """
     status = response.status
@@ -38,7 +38,7 @@ async def target(client, method, path, response, counts, within):
 
         limits = client._limits
         try:
-            reason = await within(client, est_refusal.reason(response, limits))
+            reason = await bound(client, est_refusal.reason(response, limits))
         except DeadlineError:
             reason = ""
         raise est_refusal.error(response, reason, limits, client._now(), client._authorization)

@@ -74,7 +74,7 @@ async def _request(client, method, path, content_type, body):
     headers = [("Accept", "*/*")]
     if content_type:
         headers.append(("Content-Type", content_type))
-        if client._original_spec:
+        if client.original_spec:
             headers.append(("Content-Transfer-Encoding", "base64"))
     client._resume()
     http = client._http

@@ -118,7 +118,6 @@ async def _check(client, content, found, signer, transaction, nonce):
     if not authorised:
         raise TrustError(
             "the PKI Response is signed by neither the CA nor a registration authority"
-            " (id-kp-cmcRA)"
         )
     del path
     await let_go("est_issued", "pki.")

@@ -95,7 +95,7 @@ def _allowed(client, origin):
     """Return whether the settings allow this origin; their own server is allowed to lead back."""
     if _is_home(client, origin):
         return True
-    for text in client._redirects:
+    for text in client.redirects:
         allowed = parse(text)
         if allowed is None:
             raise ConfigError("redirects: %s is not HOST[:PORT]" % text)

@@ -153,14 +153,14 @@ async def _check(client, server, chain):
 
 def _tls_anchors(client):
     """Return the anchors for TLS: explicit, and implicit only where those may be used."""
-    if client.anchors and not client._keep_implicit:
+    if client.anchors and not client.keep_implicit:
         return client.anchors
     return client.anchors + [raw for raw in client._implicit if raw not in client.anchors]
 
 
 def _explained(client, error):
     """Add to a TLS failure what may be the reason: another CA than the EST CA's."""
-    if client._implicit and client.anchors and not client._keep_implicit:
+    if client._implicit and client.anchors and not client.keep_implicit:
         error.message += (
             "; the implicit anchors are not used any more: for a TLS certificate of another CA "
             "than the EST CA set keep_implicit, or give that CA as an anchor"

@@ -3,7 +3,8 @@
 from est_errors import ProtocolError
 from micropython import const
 
-_MAX_DIGITS = const(7)  # of a chunk size
+_MAX_DIGITS = const(20)  # of a chunk size, zeros before it included
+_MOST = const(0xFFFFFFF)
 
 
 async def next_chunk(response):
@@ -22,7 +23,7 @@ async def next_chunk(response):
         if digit < 0 or (c < 0x30):
             raise ProtocolError("HTTP: bad chunk size")
         size = size << 4 | digit
-    if not digits or len(digits.lstrip(b"0")) > _MAX_DIGITS:
+    if not digits or len(digits) > _MAX_DIGITS or size > _MOST:
         raise ProtocolError("HTTP: bad chunk size")
     response._left = size
     if not size:

@@ -15,7 +15,8 @@ from micropython import const
 _LF = const(10)
 _SPACE = const(32)
 _UNTIL_CLOSE = const(-1)
-_MAX_DIGITS = const(7)  # of a Content-Length
+_MAX_DIGITS = const(20)  # of a Content-Length, zeros before it included
+_MOST = const(9999999)
 
 # The headers that a caller may ask for; all others are read past.
 _KEPT = (
@@ -275,9 +276,11 @@ class Response:
         elif length is None:
             self._left = _UNTIL_CLOSE
         else:
-            if not length.isdigit() or len(length.lstrip("0")) > _MAX_DIGITS:
+            if not length.isdigit() or len(length) > _MAX_DIGITS:
                 raise ProtocolError("HTTP: bad Content-Length")
             self._left = int(length)
+            if self._left > _MOST:
+                raise ProtocolError("HTTP: bad Content-Length")
             self._done = not self._left
         coding = self.headers.get("content-encoding") or "identity"
         if self.status < 202 and coding.lower() != "identity":

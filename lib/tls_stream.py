@@ -43,7 +43,7 @@ async def connect(host, port, limits, context, authorise=None, server_name=None,
     except (MemoryError, asyncio.CancelledError):
         wrapper.close()
         raise
-    except (OSError, ValueError, OverflowError) as error:  # the last where a port is none
+    except (OSError, ValueError) as error:
         wrapper.close()
         raise (peer and peer.error) or explained(error, host, port, psk)
     return Stream(reader, writer, host, port, limits, peer, wrapper.tls, psk)

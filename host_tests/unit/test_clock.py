@@ -196,7 +196,7 @@ async def test_the_network_is_asked_again_where_no_server_is_trusted_by_what_it_
         with_clock = DeviceIdentity._with_clock
         for error in (NetworkError("down"), ApprovalNeeded("CN=x", "ab")):
             assert str(with_clock(board, error)) == str(error) and not board.clock_assumed
-        assert "; the clock is NTP's, 20" in str(with_clock(board, TrustError("no")))
+        assert "; the clock is set by NTP to 20" in str(with_clock(board, TrustError("no")))
         assert await board.ensure() is False
         assert (board.now, board.asked) == (right, 2)
         # A clock that somebody else has set is nobody's here to doubt.

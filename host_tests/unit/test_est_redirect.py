@@ -43,7 +43,7 @@ class Client:
         self._identity, self._authorization = "certificate", "secret"
         self._psk = None
         self._provisional = False
-        self._redirects = redirects
+        self.redirects = redirects
         self._home = None
         self.status = 307
         self.headers = {}

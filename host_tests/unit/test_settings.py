@@ -2,7 +2,7 @@ import json
 import os
 
 from checks import raises, vector
-from devid import settings
+from devid import DeviceIdentity, settings
 from est_errors import ConfigError
 from pki import cms, pem
 
@@ -204,7 +204,7 @@ def test_a_pre_shared_key_is_hex():
 def test_the_file_is_known_wherever_the_application_goes():
     with open("test_settings.json", "w") as file:
         json.dump(GOOD, file)
-    assert settings.load("test_settings.json").path == os.getcwd() + "/test_settings.json"
     here = os.getcwd() + "/test_settings.json"
-    assert settings.load(here).path == here
+    for path in ("test_settings.json", here):
+        assert DeviceIdentity.from_settings(path)._settings.path == here
     os.remove(here)

@@ -47,7 +47,9 @@ class DeviceIdentity:
         self._limits = limits
         self._log = _guarded(log)
         self.on_change = on_change
-        self._folder = absolute(settings.storage)
+        self._folder = _absolute(settings.storage)
+        if settings.path:
+            settings.path = _absolute(settings.path)
         self._record = None
         self.clock_assumed = False
         self._lead = None  # of the clock, where devid.clock has set it
@@ -232,8 +234,10 @@ class DeviceIdentity:
     def _with_clock(self, error):
         """Add to an error about trust what the clock is worth, where that may be why; then NTP is
         asked again at the next attempt."""
-        if self._lead is not None and type(error) is TrustError:
-            said = "not set, %s stands in: give it NTP" if self.clock_assumed else "NTP's, %s"
+        if self._lead is not None and error.__class__ is TrustError:
+            said = (
+                "not set, %s stands in: give it NTP" if self.clock_assumed else "set by NTP to %s"
+            )
             error.message += "; the clock is " + said % unix_time.text(unix_time.now())
             self.clock_assumed = True
         return error
@@ -259,21 +263,21 @@ class DeviceIdentity:
         return self._record
 
 
-def absolute(folder):
-    """Return folder as an absolute path, so that an application may change its directory."""
-    if folder.startswith("/"):
-        return folder
-    return os.getcwd().rstrip("/") + "/" + folder
+def _absolute(path):
+    """Return path as an absolute one, so that an application may change its directory."""
+    if path.startswith("/"):
+        return path
+    return os.getcwd().rstrip("/") + "/" + path
 
 
 def _guarded(log):
     """Return a log that passes everything on to the application's, if there is one."""
 
-    def guarded(level, text):
+    def send(level, text):
         try:
             if log:
                 log(level, text)
         except Exception:  # no fault of the application's may end a renewal, or cut one short
             pass
 
-    return guarded
+    return send

@@ -27,8 +27,8 @@ def erase(settings, log):
             credential.pop("psk_identity", None)
         _replace(path, json.dumps(values).encode(), len(text))
     except (OSError, ValueError, KeyError) as error:
-        text = "the one-time secret cannot be erased (%s)" % error.__class__.__name__
-        log(40, "settings: " + text)
+        text = "settings: the one-time secret cannot be erased (%s)" % error.__class__.__name__
+        log(40, text)
         return text
     settings.user = settings.password = settings.token = settings.psk = None
     log(20, "settings: the one-time secret is erased")

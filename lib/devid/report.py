@@ -36,13 +36,13 @@ def status(device):
     from pki import name, x509
 
     certificate = x509.Certificate(record.certificate)
-    found["subject"] = name.shown(certificate.subject)
-    found["issuer"] = name.shown(certificate.issuer)
+    found["subject"] = name.text(certificate.subject)
+    found["issuer"] = name.text(certificate.issuer)
     found["serial"] = certificate.serial_hex
     found["not_before"] = certificate.not_before
     found["not_after"] = certificate.not_after
     found["fingerprint"] = hexlify(hashlib.sha256(certificate.raw).digest()).decode()
-    found["chain"] = [name.shown(x509.Certificate(raw).subject) for raw in record.chain]
+    found["chain"] = [name.text(x509.Certificate(raw).subject) for raw in record.chain]
     del name, x509, certificate  # a name is enough to hold a module in the heap
     forget("pki.")
     import tls_context

@@ -4,7 +4,7 @@ import asyncio
 
 import unix_time
 from est_errors import EstError
-from heap import let_go
+from heap import forget, let_go
 from micropython import const
 
 from devid import FOR_TRUST
@@ -106,9 +106,13 @@ def forget_secret(device):
     settings = device._settings
     secret = settings.password or settings.token or settings.psk
     if secret and settings.path and not settings.keep_secret:
-        from devid import one_time
+        try:
+            forget(*FOR_TRUST)  # what made the identity has served, too
+            from devid import one_time
 
-        device._error = one_time.erase(settings, device._log)
+            device._error = one_time.erase(settings, device._log)
+        except MemoryError:  # the next attempt does it
+            device._error = "the one-time secret is there still: not enough memory"
 
 
 def _changed(device):

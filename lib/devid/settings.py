@@ -49,7 +49,7 @@ _SCHEMA = {
         "0.1 to 0.9: the part of a certificate's life after which it is renewed",
     ),
     "rekey": (bool, "false where a renewal is to keep the key"),
-    "max_wait": (int, "0 or more seconds that a boot waits in all for its network and its server"),
+    "max_wait": (int, "the seconds (0 or more) that a boot waits in all"),
     "storage": (str, "the folder that keeps the identity"),
     "wifi": (dict, '{"ssid", "password"}'),
     "ntp": ((str, bool), "the name of a time server, or false"),
@@ -91,9 +91,7 @@ def load(path):
         if values is None:
             raise
     found = parse(values)
-    from devid import absolute
-
-    found.path = absolute(path)
+    found.path = path
     return found
 
 

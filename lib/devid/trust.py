@@ -131,7 +131,7 @@ class TrustStores:
         from pki import name, x509
 
         self._kept.candidate = hashlib.sha256(root).digest()
-        self._kept.candidate_subject = name.shown(x509.Certificate(root).subject)
+        self._kept.candidate_subject = name.text(x509.Certificate(root).subject)
         self._commit()
         return ApprovalNeeded(
             self._kept.candidate_subject, hexlify(self._kept.candidate).decode(), "trust"
@@ -307,14 +307,14 @@ def _given(settings):
     return found
 
 
-def _matching(digits, anchors):
+def _matching(text, anchors):
     """Return those of the anchors, as a list, whose fingerprint (lower-case hex) this is."""
     from pki import signature
 
     found = []
     for raw in anchors:
-        hasher = signature.new_hash(1 if len(digits) == 64 else 3)
+        hasher = signature.new_hash(1 if len(text) == 64 else 3)
         hasher.update(raw)
-        if hexlify(hasher.digest()).decode() == digits:
+        if hexlify(hasher.digest()).decode() == text:
             found.append(raw)
     return found

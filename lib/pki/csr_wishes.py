@@ -120,8 +120,8 @@ def _without(kind):
     from pki import oid_text
 
     return (
-        "the server wants the extension %s and gives no value for it; this device "
-        "knows none" % oid_text.dotted(kind)
+        "the server wants the extension %s, for which this device has no value"
+        % oid_text.dotted(kind)
     )
 
 

@@ -69,12 +69,12 @@ def decode(name):
     return ",".join(rdns)
 
 
-def shown(name):
+def text(name):
     """Return the text (str) of a DER Name for a message: where it has none, its octets."""
     try:
         return decode(name)
     except DerError:
-        return "#" + hexlify(bytes(name[:64])).decode()
+        return hexlify(bytes(name[:64])).decode()
 
 
 def _attribute(text):

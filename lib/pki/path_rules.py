@@ -112,4 +112,4 @@ def label(certificate):
     """Return a certificate's subject (str), for messages."""
     from pki import name
 
-    return name.shown(certificate.subject)
+    return name.text(certificate.subject)

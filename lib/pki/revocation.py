@@ -98,7 +98,7 @@ class Checker:
         if left != distribution_point.ALL_REASONS:
             why = "the CRLs at hand cover only some reasons"
         raise Undetermined(
-            "it is not known whether %s is revoked: %s" % (name.shown(certificate.subject), why)
+            "it is not known whether %s is revoked: %s" % (name.text(certificate.subject), why)
         )
 
     async def _ask(self, key, certificate, issuer, point, left, busy):
@@ -266,7 +266,7 @@ def _revoked(certificate, entry):
     """Return the sentence that says which certificate was revoked, when and why."""
     reason = entry[0] if entry[0] < len(_REASONS) else 7
     return "certificate %s (serial %s) was revoked on %s: %s" % (
-        name.shown(certificate.subject),
+        name.text(certificate.subject),
         certificate.serial_hex,
         unix_time.text(entry[1]),
         _REASONS[reason].decode(),

@@ -70,6 +70,11 @@ def main() -> None:
             if sys.stdout:
                 sys.stdout.flush()
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):  # no write that failed
+        if error.errno not in (
+            errno.EPIPE,
+            errno.ENOSPC,
+            errno.EIO,
+            errno.EFBIG,
+        ):  # no write that failed
             raise
         output.unwritable(error)
