@@ -39,14 +39,14 @@ def from_date(year, month, day, hour=0, minute=0, second=0):
     return (days * 24 + hour) * 3600 + minute * 60 + second
 
 
-def _late(seconds):
+def late(seconds):
     """Return whether Unix seconds are more than gmtime() takes on a port with 32 bits."""
     return abs(seconds - offset()) >> 31 > 0
 
 
 def text(seconds):
     """Return Unix seconds as "2026-11-23 19:04:59Z" (str)."""
-    if _late(seconds):
+    if late(seconds):
         return "a time after 2038" if seconds > 0 else "a time before 1902"
     date = time.gmtime(seconds - offset())
     return "%04d-%02d-%02d %02d:%02d:%02dZ" % tuple(date[:6])

@@ -73,7 +73,7 @@ def without_a_clock(servers, folder, interpreter="micropython", server="no-ntp",
     ("server", "told", "clock"),
     [
         ("no-ntp", "is not valid yet", "; the clock is not set, "),
-        ("wrong-ntp", "has expired", "; the clock is NTP's, "),
+        ("wrong-ntp", "has expired", "; the clock is set by NTP to "),
     ],
 )
 def test_a_board_whose_clock_is_not_right_waits_for_a_time_server(

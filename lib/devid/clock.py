@@ -112,7 +112,7 @@ async def set_from_network(server, known=0, latest=None):
                 if assume(seconds):
                     return
                 break
-        except Exception:  # no answer, or what came is none
+        except (OSError, ValueError, IndexError, OverflowError):  # or what came is no answer
             await asyncio.sleep(1)
     raise NetworkError(
         "%s gave no plausible time (%s); the clock says %s"
@@ -129,7 +129,7 @@ def assume(seconds):
         clock = machine.RTC()
     except (ImportError, AttributeError):
         return False
-    if unix_time._late(seconds):
+    if unix_time.late(seconds):
         return False
     date = time.gmtime(seconds - unix_time.offset())
     clock.datetime((date[0], date[1], date[2], date[6] + 1, date[3], date[4], date[5], 0))

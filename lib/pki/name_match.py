@@ -44,7 +44,7 @@ def narrowed(octets, tag):
     codes = [octets[i : i + width] for i in range(0, len(octets), width)]
     try:
         return "".join([chr(int.from_bytes(code, "big")) for code in codes]).encode()
-    except Exception:  # of two kinds: half of a surrogate pair, or beyond Unicode
+    except (ValueError, OverflowError):  # half of a surrogate pair, or beyond Unicode
         return b"\xff" + octets
 
 
