@@ -10,6 +10,7 @@ import pytest
 from estctl import library
 from estctl.constants import inlined
 from estctl.shorten import INTERNAL, internal_names, shortened
+from pki.der_writer import tlv
 
 AS_WRITTEN = {
     path.relative_to(library.LIB).as_posix(): path.read_text(encoding="utf-8")
@@ -131,6 +132,15 @@ def test_what_programs_beside_the_compiled_library_call_keeps_its_name():
         assert not called & OURS, program.name
 
 
+def usages():
+    """CsrAttrs with a template (RFC 9908) that has a keyUsage."""
+    usage = bytes.fromhex("300e0603551d0f0101ff040403020780")
+    wanted = tlv(0x31, tlv(0x30, usage))
+    kinds = tlv(0x30, bytes.fromhex("060b2a864886f70d010910023e"), wanted)
+    whole = tlv(0x31, tlv(0x30, b"\x02\x01\x00", tlv(0xA1, kinds)))
+    return tlv(0x30, tlv(0x30, bytes.fromhex("060b2a864886f70d010910023d"), whole))
+
+
 def test_the_library_works_with_them(tmp_path):
     assert set(SOURCES) >= INTERNAL
     for module, text in SOURCES.items():
@@ -139,7 +149,7 @@ def test_the_library_works_with_them(tmp_path):
         target.write_text(shortened(text, module, SOURCES))
     program = (
         "import asyncio\n"
-        "from pki import csr, csr_parts, keys, signature, x509\n"
+        "from pki import csr, csr_parts, csrattrs, keys, signature, x509\n"
         "async def main():\n"
         "    key = await keys.generate()\n"
         "    made = await csr.signed(key, *csr_parts.parts('CN=a', ['dns:b.example'], (), ()))\n"
@@ -147,6 +157,9 @@ def test_the_library_works_with_them(tmp_path):
         "    assert public == await key.public_key()\n"
         "    signed = await key.sign(await signature.digest(1, b'x'))\n"
         "    await signature.verify(public, key.signature_algorithm, b'x', signed)\n"
+        # A private name of another module: csr_parts has what csrattrs_text shows.
+        f"    asked = csrattrs.CsrAttributes(bytes.fromhex('{usages().hex()}'))\n"
+        "    assert 'digitalSignature' in ' '.join(asked.as_text()), asked.as_text()\n"
         "    print('right')\n"
         "asyncio.run(main())\n"
     )

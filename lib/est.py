@@ -116,6 +116,7 @@ class Client:
         self._port = port
         self._fingerprint = est_arguments.fingerprint_octets(fingerprint) if fingerprint else None
         self._implicit = list(implicit)
+        # Some have an argument's name: est.py has more private ones than a firmware has names.
         self.keep_implicit = keep_implicit
         self.new_roots = new_roots
         self._revocation = revocation

@@ -1,4 +1,4 @@
-"""One operation of est.Client over HTTP: requests, authentication, redirects, refusals.
+"""One operation of est.Client over HTTP; what is no success goes to est_detour.
 
 It leaves the heap with the connection, before what came is checked.
 """

@@ -165,6 +165,9 @@ async def test_who_gives_up_waiting_after_a_commit_is_told_of_it():
     task.cancel()
     await araises(asyncio.CancelledError, task)
     assert changed == [device] and not device._settings.password
+    for slot in ("a", "b"):
+        with open("test_identity_j/%s.slot" % slot, "rb") as file:  # noqa: ASYNC230
+            assert b"new" in file.read(), "the old key is gone"
 
 
 async def test_the_last_error_is_that_of_the_last_attempt():

@@ -91,14 +91,15 @@ async def commit(device, private, certificate, chain):
     device._renewed = unix_time.now()
     try:
         await asyncio.sleep(0)
-        kept.settle()
-        await asyncio.sleep(0)
-    except (EstError, MemoryError) as error:  # it stands in one slot
-        device._log(_WARNING, "store: the identity is in one slot of two: %s" % error)
-    finally:  # whoever gives up waiting now has it all the same
+    finally:  # whoever gives up waiting now has it all the same, and the old key goes
+        try:
+            kept.settle()
+        except (EstError, MemoryError) as error:  # it stands in one slot
+            device._log(_WARNING, "store: the identity is in one slot of two: %s" % error)
         device._log(_INFO, "store: identity committed")
         forget_secret(device)
         _changed(device)
+    await asyncio.sleep(0)
 
 
 def forget_secret(device):
@@ -113,6 +114,7 @@ def forget_secret(device):
             device._error = one_time.erase(settings, device._log)
         except MemoryError:  # the next attempt does it
             device._error = "the one-time secret is there still: not enough memory"
+            device._log(_ERROR, device._error)
 
 
 def _changed(device):

@@ -189,6 +189,10 @@ class _Library:
         # Names that no module has both of can be the same: no object has both of them, for the
         # module of its class has all of its attributes. So a few names are enough.
         own = {module: list(_own_names(tree)) for module, tree in trees.items()}
+        # What another module calls module._name has to have one name in both.
+        for module, names in own.items():
+            for name in places.keys() & set(names):
+                places[name].add(module)
         wanted = [
             (name, places[name])
             for name in sorted(places)
